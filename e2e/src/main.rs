@@ -1,0 +1,3 @@
+//! The world program: starts and stops the real parts.
+
+fn main() {}
