@@ -1,0 +1,1 @@
+//! The write side: runs a plan's actions in declared order and returns outcomes. Decides nothing.

@@ -1,0 +1,1 @@
+//! The chain's shell: endpoints, bindings, log follower, publisher, signers. Knows no cluster and makes no plan.

@@ -1,0 +1,1 @@
+//! Wiring, one file a kind: observe, plan, act, report. Decides nothing.

@@ -1,0 +1,1 @@
+//! What LeaseBook's events add up to. Pure replay; knows no endpoint.

@@ -1,0 +1,1 @@
+//! The ring of block checkpoints and what a reorganisation removes. Knows no endpoint.

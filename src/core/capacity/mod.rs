@@ -1,0 +1,1 @@
+//! An immutable snapshot of nodes and devices, and what fits it.

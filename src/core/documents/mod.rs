@@ -1,0 +1,1 @@
+//! What is hashed or signed, in canonical form with limits. Never trusts a length.

@@ -1,0 +1,1 @@
+//! Orders, bids, prices and admission. Each refusal is data.

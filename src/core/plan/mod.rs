@@ -1,0 +1,1 @@
+//! plan(observed, policy, now) -> Plan for each kind. Total and clock-free.

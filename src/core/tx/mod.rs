@@ -1,0 +1,1 @@
+//! Nonces, intents and fees as a state machine. Sends nothing.

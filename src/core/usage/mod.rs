@@ -1,0 +1,1 @@
+//! From delivered intervals to cumulative billable seconds, lanes and evidence. Only grows, merges by maximum.

@@ -1,0 +1,1 @@
+//! What was observed, each with its freshness. Makes no decision.

@@ -1,0 +1,1 @@
+//! From a manifest to Kubernetes objects. Builds, never applies.

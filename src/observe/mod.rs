@@ -1,0 +1,1 @@
+//! The read side: stores and chain view become core::view. Never writes.

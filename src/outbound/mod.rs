@@ -1,0 +1,1 @@
+//! The one HTTP client for addresses that strangers chose. May use core::documents alone.
