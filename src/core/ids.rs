@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use alloy::primitives::{B256, U96};
+use alloy::primitives::{B256, aliases::U96};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
