@@ -1,1 +1,6 @@
 //! What is hashed or signed, in canonical form with limits. Never trusts a length.
+
+pub mod canonical;
+pub mod manifest;
+mod names;
+pub mod needs;
