@@ -7,7 +7,7 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IDirectory} from "./interfaces/IDirectory.sol";
 
 /// @title Directory
-/// @inheritdoc IDirectory
+/// @notice See IDirectory.
 contract Directory is IDirectory, Ownable2Step {
     /// @inheritdoc IDirectory
     uint64 public immutable fromBlock;

@@ -7,7 +7,7 @@ import {ILeaseBook} from "./interfaces/ILeaseBook.sol";
 import {ILens} from "./interfaces/ILens.sol";
 
 /// @title Lens
-/// @inheritdoc ILens
+/// @notice See ILens.
 contract Lens is ILens {
     /// @inheritdoc ILens
     function leases(address leaseBook, uint32 providerId, uint32 firstLane, uint32 count)

@@ -10,7 +10,7 @@ import {TokenInfo} from "./types/Types.sol";
 import {IParams} from "./interfaces/IParams.sol";
 
 /// @title Params
-/// @inheritdoc IParams
+/// @notice See IParams.
 /// @dev The owner is meant to be a timelock on a public chain.
 contract Params is IParams, Ownable2Step {
     /// @notice 10 %, in steps of 10 bps.

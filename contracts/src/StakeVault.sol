@@ -12,7 +12,7 @@ import {IParams} from "./interfaces/IParams.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 
 /// @title StakeVault
-/// @inheritdoc IStakeVault
+/// @notice See IStakeVault.
 contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
