@@ -1,1 +1,11 @@
 //! What is hashed or signed, in canonical form with limits. Never trusts a length.
+
+pub mod acts;
+pub mod bid;
+pub mod canonical;
+pub mod manifest;
+mod names;
+pub mod needs;
+pub mod order;
+pub mod signing;
+pub mod terms;
