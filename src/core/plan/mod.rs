@@ -4,3 +4,4 @@
 pub mod bid;
 pub mod duty;
 pub mod lease;
+pub mod provider;
