@@ -31,7 +31,9 @@ pub enum ParcelError {
         size: usize,
     },
     /// The secret values are too large.
-    #[error("the secret values have {size} bytes together, at most {LARGEST_SECRETS}: put files into the image or a volume")]
+    #[error(
+        "the secret values have {size} bytes together, at most {LARGEST_SECRETS}: put files into the image or a volume"
+    )]
     SecretsTooLarge {
         /// In bytes.
         size: usize,
@@ -65,7 +67,10 @@ impl Parcel {
     /// Packs canonical bytes and secret values.
     #[must_use]
     pub fn new(manifest: &[u8], secrets: BTreeMap<String, String>) -> Self {
-        Self { manifest: STANDARD.encode(manifest), secrets }
+        Self {
+            manifest: STANDARD.encode(manifest),
+            secrets,
+        }
     }
 
     /// The manifest's bytes, not yet decoded.
@@ -78,7 +83,9 @@ impl Parcel {
         if size > LARGEST_MANIFEST + 2 {
             return Err(ParcelError::ManifestTooLarge { size });
         }
-        let bytes = STANDARD.decode(&self.manifest).map_err(|e| ParcelError::NotBase64(e.to_string()))?;
+        let bytes = STANDARD
+            .decode(&self.manifest)
+            .map_err(|e| ParcelError::NotBase64(e.to_string()))?;
         if bytes.len() > LARGEST_MANIFEST {
             return Err(ParcelError::ManifestTooLarge { size: bytes.len() });
         }
@@ -90,16 +97,24 @@ impl Parcel {
     /// # Errors
     /// [`ParcelError::SecretMissing`], [`ParcelError::SecretUnknown`], [`ParcelError::SecretsTooLarge`].
     pub fn secrets(&self, manifest: &Manifest) -> Result<&BTreeMap<String, String>, ParcelError> {
-        let size = self.secrets.values().map(String::len).fold(0, usize::saturating_add);
+        let size = self
+            .secrets
+            .values()
+            .map(String::len)
+            .fold(0, usize::saturating_add);
         if size > LARGEST_SECRETS {
             return Err(ParcelError::SecretsTooLarge { size });
         }
         let named = manifest.secrets();
         if let Some(name) = named.iter().find(|name| !self.secrets.contains_key(**name)) {
-            return Err(ParcelError::SecretMissing { name: (*name).to_owned() });
+            return Err(ParcelError::SecretMissing {
+                name: (*name).to_owned(),
+            });
         }
         match self.secrets.keys().find(|name| !named.contains(name.as_str())) {
-            Some(name) => Err(ParcelError::SecretUnknown { name: name.chars().take(64).collect() }),
+            Some(name) => Err(ParcelError::SecretUnknown {
+                name: name.chars().take(64).collect(),
+            }),
             None => Ok(&self.secrets),
         }
     }
@@ -171,7 +186,12 @@ impl Problem {
             }
             kind.push(letter.to_ascii_lowercase());
         }
-        Self { kind, title: reason.to_owned(), status, detail }
+        Self {
+            kind,
+            title: reason.to_owned(),
+            status,
+            detail,
+        }
     }
 }
 
@@ -182,8 +202,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn manifest(secrets: &[&str]) -> Manifest {
-        let env: Vec<_> =
-            secrets.iter().map(|name| serde_json::json!({"name": name.to_uppercase(), "secret": name})).collect();
+        let env: Vec<_> = secrets
+            .iter()
+            .map(|name| serde_json::json!({"name": name.to_uppercase(), "secret": name}))
+            .collect();
         serde_json::from_value(serde_json::json!({
             "version": 1, "salt": format!("0x{}", "0".repeat(64)), "form": "Deployment", "replicas": 1,
             "containers": [{"name": "main", "image": "busybox", "env": env, "cpuMilli": 100, "memoryMiB": 64, "storageMiB": 64, "gpus": 0}],
@@ -192,18 +214,36 @@ mod tests {
     }
 
     fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn a_parcel_carries_exactly_the_secrets_its_manifest_names() {
         let manifest = manifest(&["token"]);
-        let with = |pairs: &[(&str, &str)]| Parcel::new(b"{}", secrets(pairs)).secrets(&manifest).map(BTreeMap::len);
+        let with = |pairs: &[(&str, &str)]| {
+            Parcel::new(b"{}", secrets(pairs))
+                .secrets(&manifest)
+                .map(BTreeMap::len)
+        };
         assert_eq!(with(&[("token", "x")]), Ok(1));
-        assert_eq!(with(&[]), Err(ParcelError::SecretMissing { name: "token".into() }));
-        assert_eq!(with(&[("token", "x"), ("y", "z")]), Err(ParcelError::SecretUnknown { name: "y".into() }));
+        assert_eq!(
+            with(&[]),
+            Err(ParcelError::SecretMissing { name: "token".into() })
+        );
+        assert_eq!(
+            with(&[("token", "x"), ("y", "z")]),
+            Err(ParcelError::SecretUnknown { name: "y".into() })
+        );
         let long = "x".repeat(LARGEST_SECRETS + 1);
-        assert_eq!(with(&[("token", &long)]), Err(ParcelError::SecretsTooLarge { size: LARGEST_SECRETS + 1 }));
+        assert_eq!(
+            with(&[("token", &long)]),
+            Err(ParcelError::SecretsTooLarge {
+                size: LARGEST_SECRETS + 1
+            })
+        );
     }
 
     #[test]
@@ -212,7 +252,10 @@ mod tests {
         assert_eq!(Parcel::new(&largest, BTreeMap::new()).manifest(), Ok(largest));
         for more in [1, 2, 3, 4, 100_000] {
             let parcel = Parcel::new(&vec![b'x'; LARGEST_MANIFEST + more], BTreeMap::new());
-            assert!(matches!(parcel.manifest(), Err(ParcelError::ManifestTooLarge { .. })), "{more} bytes more");
+            assert!(
+                matches!(parcel.manifest(), Err(ParcelError::ManifestTooLarge { .. })),
+                "{more} bytes more"
+            );
         }
     }
 
@@ -224,7 +267,10 @@ mod tests {
 
     #[test]
     fn a_problems_type_is_its_reason_in_kebab_case() {
-        assert_eq!(Problem::new(403, "WrongSigner", String::new()).kind, "urn:leaseport:problem:wrong-signer");
+        assert_eq!(
+            Problem::new(403, "WrongSigner", String::new()).kind,
+            "urn:leaseport:problem:wrong-signer"
+        );
     }
 
     proptest! {
