@@ -9,7 +9,7 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
 mod status;
 
 pub use status::{
-    ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
+    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
     LeaseWorkload, ManifestReceipt, OpenInterval,
 };
 

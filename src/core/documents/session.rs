@@ -9,12 +9,9 @@ pub mod verdict;
 
 use std::{fmt, str::FromStr};
 
-use alloy::{
-    primitives::{
-        Address, B256, Bytes, Signature,
-        aliases::{U40, U96},
-    },
-    sol_types::{Eip712Domain, SolStruct, eip712_domain},
+use alloy::primitives::{
+    Address, B256, Bytes,
+    aliases::{U40, U96},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -22,7 +19,10 @@ use serde::{Deserialize, Serialize};
 pub use signature::{RequestParts, SignedHeaders, content_digest, sign_request};
 pub use verdict::{Allowed, Denial, GatewayFacts, LeaseFacts, RequestHead, Verified, authorize, verify};
 
-use crate::core::ids::{ChainId, LeaseId, ProviderId};
+use crate::core::{
+    documents::signing,
+    ids::{ChainId, LeaseId, ProviderId},
+};
 
 /// The longest time a session may still be good for, in seconds (12 h): what a stolen session file is worth at most.
 pub const LONGEST_SESSION: u64 = 12 * 60 * 60;
@@ -121,28 +121,17 @@ mod typed {
 }
 
 impl Session {
-    /// The EIP-712 domain, the same as every document of the market (contracts: "Leaseport", "1").
-    #[must_use]
-    pub fn domain(&self) -> Eip712Domain {
-        eip712_domain! {
-            name: "Leaseport",
-            version: "1",
-            chain_id: self.chain_id.0,
-            verifying_contract: self.lease_book,
-        }
-    }
-
     /// What the wallet signs (EIP-712 signing hash). A `not_after` beyond uint40 is clipped to it; [`verify`] refuses it anyway.
     #[must_use]
     pub fn digest(&self) -> B256 {
-        typed::Session {
+        let session = typed::Session {
             providerId: self.provider_id.0,
             leaseId: self.lease_id.map_or(U96::ZERO, LeaseId::to_u96),
             scopes: self.scopes.clone(),
             key: self.key,
             notAfter: U40::saturating_from(self.not_after),
-        }
-        .eip712_signing_hash(&self.domain())
+        };
+        signing::digest(&session, &signing::domain(self.chain_id, self.lease_book))
     }
 
     /// Whether the scope's word is among those signed.
@@ -198,12 +187,10 @@ impl SignedSession {
     /// The wallet that signed.
     ///
     /// # Errors
-    /// [`Denial::BadWalletSignature`] when the bytes are no secp256k1 signature.
+    /// [`Denial::BadWalletSignature`] when the bytes are no signature as the contract takes them (v 27 or 28, low s).
     pub fn signer(&self) -> Result<Address, Denial> {
-        Signature::from_raw(&self.signature)
-            .and_then(|signature| signature.recover_address_from_prehash(&self.session.digest()))
-            .map_err(|error| Denial::BadWalletSignature {
-                why: error.to_string(),
-            })
+        signing::recover(self.session.digest(), &self.signature).map_err(|error| Denial::BadWalletSignature {
+            why: error.to_string(),
+        })
     }
 }

@@ -428,7 +428,10 @@ fn is_current(session: &Session, now: i64) -> Result<(), Denial> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::core::documents::session::{content_digest, sign_request};
+    use crate::core::documents::{
+        session::{content_digest, sign_request},
+        signing,
+    };
     use alloy::{
         primitives::{address, b256},
         signers::{SignerSync, local::PrivateKeySigner},
@@ -772,8 +775,14 @@ mod tests {
             )
                 .abi_encode(),
         );
-        let expected =
-            keccak256([&[0x19, 1][..], s.domain().separator().as_slice(), body.as_slice()].concat());
+        let expected = keccak256(
+            [
+                &[0x19, 1][..],
+                signing::domain(s.chain_id, s.lease_book).separator().as_slice(),
+                body.as_slice(),
+            ]
+            .concat(),
+        );
         assert_eq!(s.digest(), expected);
     }
 
