@@ -1,6 +1,5 @@
 //! ComputeLease: one lease and everything about it. Made by the operator from the chain; people change only `suspend` and `close`.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
 mod status;
 
 pub use status::{
-    ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
+    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
     LeaseWorkload, ManifestReceipt, OpenInterval,
 };
 

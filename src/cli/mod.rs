@@ -1,1 +1,3 @@
 //! One file a verb of the command line.
+
+pub mod crds;

@@ -51,6 +51,12 @@ pub struct ComputeLeaseStatus {
     /// The manifest the gateway holds for this lease. Written by the gateway alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestReceipt>,
+    /// The tenant's wish to close by agreement. Written by the gateway alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_request: Option<CloseRequest>,
+    /// The provider's signature over the final seconds, in answer to `closeRequest`. Written by the operator alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_offer: Option<CloseOffer>,
     /// Workload objects in the lease's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -100,6 +106,32 @@ pub struct ManifestReceipt {
     pub revision: i64,
     /// When the gateway stored it.
     pub received_at: Time,
+}
+
+/// A tenant's wish to close by agreement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseRequest {
+    /// When it was asked for last.
+    pub requested_at: Time,
+    /// Tenant's or agent's address.
+    #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
+    pub by: String,
+}
+
+/// The provider's signature over the final seconds (EIP-712 `Close`), good until its deadline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseOffer {
+    /// Billable seconds of the whole lease.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Until when the signature holds, Unix seconds.
+    #[schemars(range(min = 0))]
+    pub deadline: i64,
+    /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = r"^0x[0-9a-f]{130}$"), length(max = 132))]
+    pub signature: String,
 }
 
 /// One workload object.
