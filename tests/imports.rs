@@ -36,12 +36,31 @@ const NO_SHELL: &[&str] = &[
 ];
 
 const TABLE: &[Row] = &[
-    Row { room: "api", may_use: &["api"], must_not_name: NO_SHELL },
-    Row { room: "core", may_use: &["core", "api"], must_not_name: NO_SHELL },
-    Row { room: "observe", may_use: &["observe", "core", "api", "kube_io", "chain_io", "telemetry"], must_not_name: &[] },
+    Row {
+        room: "api",
+        may_use: &["api"],
+        must_not_name: NO_SHELL,
+    },
+    Row {
+        room: "core",
+        may_use: &["core", "api"],
+        must_not_name: NO_SHELL,
+    },
+    Row {
+        room: "observe",
+        may_use: &["observe", "core", "api", "kube_io", "chain_io", "telemetry"],
+        must_not_name: &[],
+    },
     Row {
         room: "kube_io",
-        may_use: &["kube_io", "api", "core::workload", "core::ids", "core::time", "telemetry"],
+        may_use: &[
+            "kube_io",
+            "api",
+            "core::workload",
+            "core::ids",
+            "core::time",
+            "telemetry",
+        ],
         must_not_name: &["alloy::providers"],
     },
     Row {
@@ -60,10 +79,23 @@ const TABLE: &[Row] = &[
         ],
         must_not_name: &["kube::", "k8s_openapi"],
     },
-    Row { room: "act", may_use: &["act", "core", "api", "kube_io", "chain_io", "telemetry"], must_not_name: &[] },
+    Row {
+        room: "act",
+        may_use: &["act", "core", "api", "kube_io", "chain_io", "telemetry"],
+        must_not_name: &[],
+    },
     Row {
         room: "controllers",
-        may_use: &["controllers", "observe", "core", "api", "act", "kube_io", "chain_io", "telemetry"],
+        may_use: &[
+            "controllers",
+            "observe",
+            "core",
+            "api",
+            "act",
+            "kube_io",
+            "chain_io",
+            "telemetry",
+        ],
         must_not_name: &["alloy::providers"],
     },
     Row {
@@ -73,24 +105,65 @@ const TABLE: &[Row] = &[
     },
     Row {
         room: "cli",
-        may_use: &["cli", "core", "api", "observe", "act", "yaml", "outbound", "chain_io", "gateway", "app", "config"],
+        may_use: &[
+            "cli", "core", "api", "observe", "act", "yaml", "outbound", "chain_io", "gateway", "app",
+            "config",
+        ],
         must_not_name: &[],
     },
-    Row { room: "outbound", may_use: &["outbound", "core::documents", "core::ids", "core::time"], must_not_name: &["kube::"] },
-    Row { room: "ops_http", may_use: &["ops_http", "telemetry"], must_not_name: &["kube::", "alloy::"] },
-    Row { room: "telemetry", may_use: &["telemetry"], must_not_name: &["kube::", "alloy::"] },
-    Row { room: "yaml", may_use: &["yaml"], must_not_name: &["kube::Client", "alloy::"] },
+    Row {
+        room: "outbound",
+        may_use: &["outbound", "core::documents", "core::ids", "core::time"],
+        must_not_name: &["kube::"],
+    },
+    Row {
+        room: "ops_http",
+        may_use: &["ops_http", "telemetry"],
+        must_not_name: &["kube::", "alloy::"],
+    },
+    Row {
+        room: "telemetry",
+        may_use: &["telemetry"],
+        must_not_name: &["kube::", "alloy::"],
+    },
+    Row {
+        room: "yaml",
+        may_use: &["yaml"],
+        must_not_name: &["kube::Client", "alloy::"],
+    },
     Row {
         room: "app",
         may_use: &[
-            "app", "api", "act", "chain_io", "config", "controllers", "core", "gateway", "kube_io", "observe", "ops_http",
+            "app",
+            "api",
+            "act",
+            "chain_io",
+            "config",
+            "controllers",
+            "core",
+            "gateway",
+            "kube_io",
+            "observe",
+            "ops_http",
             "telemetry",
         ],
         must_not_name: &[],
     },
-    Row { room: "config", may_use: &["config", "core"], must_not_name: &["kube::Client", "alloy::providers"] },
-    Row { room: "main", may_use: &["cli", "app", "config"], must_not_name: &[] },
-    Row { room: "lib", may_use: &[], must_not_name: &[] },
+    Row {
+        room: "config",
+        may_use: &["config", "core"],
+        must_not_name: &["kube::Client", "alloy::providers"],
+    },
+    Row {
+        room: "main",
+        may_use: &["cli", "app", "config"],
+        must_not_name: &[],
+    },
+    Row {
+        room: "lib",
+        may_use: &[],
+        must_not_name: &[],
+    },
 ];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
@@ -113,7 +186,13 @@ fn all_sources() -> Vec<(String, PathBuf, String)> {
         .into_iter()
         .map(|path| {
             let below = path.strip_prefix(&root).unwrap();
-            let first = below.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+            let first = below
+                .components()
+                .next()
+                .unwrap()
+                .as_os_str()
+                .to_string_lossy()
+                .into_owned();
             let room = first.trim_end_matches(".rs").to_owned();
             let text = code_of(&fs::read_to_string(&path).unwrap());
             (room, below.to_path_buf(), text)
@@ -170,20 +249,37 @@ fn members(rest: &str) -> Vec<String> {
         }
         return out;
     }
-    let first: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let first: String = rest
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     if first.is_empty() {
         return Vec::new();
     }
-    let Some(after) = rest[first.len()..].strip_prefix("::") else { return vec![first] };
+    let Some(after) = rest[first.len()..].strip_prefix("::") else {
+        return vec![first];
+    };
     if after.starts_with('{') {
-        return members(after).into_iter().map(|m| format!("{first}::{}", m.split("::").next().unwrap_or_default())).collect();
+        return members(after)
+            .into_iter()
+            .map(|m| format!("{first}::{}", m.split("::").next().unwrap_or_default()))
+            .collect();
     }
-    let second: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    vec![if second.is_empty() { first } else { format!("{first}::{second}") }]
+    let second: String = after
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
+    vec![if second.is_empty() {
+        first
+    } else {
+        format!("{first}::{second}")
+    }]
 }
 
 fn allowed(row: &Row, path: &str) -> bool {
-    row.may_use.iter().any(|may| path == *may || path.starts_with(&format!("{may}::")))
+    row.may_use
+        .iter()
+        .any(|may| path == *may || path.starts_with(&format!("{may}::")))
 }
 
 #[test]
@@ -191,7 +287,10 @@ fn every_room_uses_only_the_rooms_its_row_of_the_table_allows() {
     let mut breaches = Vec::new();
     for (room, file, text) in all_sources() {
         let Some(row) = TABLE.iter().find(|row| row.room == room) else {
-            breaches.push(format!("{}: room {room:?} has no row in tests/imports.rs", file.display()));
+            breaches.push(format!(
+                "{}: room {room:?} has no row in tests/imports.rs",
+                file.display()
+            ));
             continue;
         };
         for path in own_paths(&text) {
@@ -207,7 +306,9 @@ fn every_room_uses_only_the_rooms_its_row_of_the_table_allows() {
 fn no_room_names_an_outside_thing_that_its_row_forbids() {
     let mut breaches = Vec::new();
     for (room, file, text) in all_sources() {
-        let Some(row) = TABLE.iter().find(|row| row.room == room) else { continue };
+        let Some(row) = TABLE.iter().find(|row| row.room == room) else {
+            continue;
+        };
         for name in row.must_not_name {
             if text.contains(name) {
                 breaches.push(format!("{}: {room} names {name}", file.display()));
@@ -219,8 +320,15 @@ fn no_room_names_an_outside_thing_that_its_row_forbids() {
 
 #[test]
 fn serde_yaml_is_used_in_one_module_only() {
-    let users: Vec<_> = all_sources().into_iter().filter(|(_, _, text)| text.contains("serde_yaml::")).map(|(room, ..)| room).collect();
-    assert!(users.iter().all(|room| room == "yaml"), "serde_yaml is used in {users:?}: go through crate::yaml");
+    let users: Vec<_> = all_sources()
+        .into_iter()
+        .filter(|(_, _, text)| text.contains("serde_yaml::"))
+        .map(|(room, ..)| room)
+        .collect();
+    assert!(
+        users.iter().all(|room| room == "yaml"),
+        "serde_yaml is used in {users:?}: go through crate::yaml"
+    );
 }
 
 #[test]
@@ -228,7 +336,10 @@ fn every_module_opens_by_saying_why_it_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    let silent: Vec<_> = files.into_iter().filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!")).collect();
+    let silent: Vec<_> = files
+        .into_iter()
+        .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!"))
+        .collect();
     assert!(silent.is_empty(), "without a first //! line: {silent:?}");
 }
 

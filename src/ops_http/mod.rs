@@ -49,7 +49,11 @@ async fn text(State((metrics, _)): State<(Metrics, Ready)>) -> (StatusCode, Stri
 }
 
 async fn readyz(State((_, ready)): State<(Metrics, Ready)>) -> (StatusCode, &'static str) {
-    if ready.get() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "caches are not synced yet") }
+    if ready.get() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "caches are not synced yet")
+    }
 }
 
 /// Binds the port, so that a bad address fails at start and not later.
@@ -64,8 +68,15 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// The listener failed.
-pub async fn serve(listener: TcpListener, metrics: Metrics, ready: Ready, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(metrics, ready)).with_graceful_shutdown(stop.cancelled_owned()).await
+pub async fn serve(
+    listener: TcpListener,
+    metrics: Metrics,
+    ready: Ready,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(metrics, ready))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }
 
 #[cfg(test)]
@@ -77,14 +88,20 @@ mod tests {
 
     async fn status(path: &str, ready: Ready) -> StatusCode {
         let app = router(Metrics::new().unwrap(), ready);
-        app.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap().status()
+        app.oneshot(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+            .status()
     }
 
     #[tokio::test]
     async fn it_is_ready_once_caches_are_synced_and_live_before() {
         let ready = Ready::default();
         assert_eq!(status("/livez", ready.clone()).await, StatusCode::OK);
-        assert_eq!(status("/readyz", ready.clone()).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            status("/readyz", ready.clone()).await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         ready.set();
         assert_eq!(status("/readyz", ready.clone()).await, StatusCode::OK);
         assert_eq!(status("/metrics", ready).await, StatusCode::OK);

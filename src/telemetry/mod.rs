@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 
 /// All metrics of one process. Cheap to clone.
@@ -37,20 +38,60 @@ impl Metrics {
     pub fn new() -> Result<Self, MetricsError> {
         let registry = Registry::new_custom(Some("leaseport".into()), None)?;
         let inner = Inner {
-            reconciles: counter(&registry, "reconciles_total", "Passes over an object by kind and outcome", &["kind", "outcome"])?,
-            reconcile_seconds: histogram(&registry, "reconcile_duration_seconds", "Time one pass took", &["kind"])?,
-            refusals: counter(&registry, "order_refusals_total", "Orders not bid on, by offer and reason", &["offer", "reason"])?,
-            bids: counter(&registry, "bids_total", "Bids by how they ended or what step they reached", &["outcome"])?,
-            transactions: counter(&registry, "transactions_total", "Transactions by intent and outcome", &["intent", "outcome"])?,
+            reconciles: counter(
+                &registry,
+                "reconciles_total",
+                "Passes over an object by kind and outcome",
+                &["kind", "outcome"],
+            )?,
+            reconcile_seconds: histogram(
+                &registry,
+                "reconcile_duration_seconds",
+                "Time one pass took",
+                &["kind"],
+            )?,
+            refusals: counter(
+                &registry,
+                "order_refusals_total",
+                "Orders not bid on, by offer and reason",
+                &["offer", "reason"],
+            )?,
+            bids: counter(
+                &registry,
+                "bids_total",
+                "Bids by how they ended or what step they reached",
+                &["outcome"],
+            )?,
+            transactions: counter(
+                &registry,
+                "transactions_total",
+                "Transactions by intent and outcome",
+                &["intent", "outcome"],
+            )?,
             unbilled_ms: counter(
                 &registry,
                 "usage_unproven_milliseconds_total",
                 "Delivered time that could not be proven after a gap and is not billed",
                 &["provider"],
             )?,
-            chain_block: gauge(&registry, "chain_block_number", "Block of the chain view", &["market", "depth"])?,
-            chain_fresh: gauge(&registry, "chain_view_fresh", "1 while endpoints advance and agree, else 0", &["market"])?,
-            watches_live: gauge(&registry, "watch_live", "1 while the watch of this kind is live, else 0", &["kind"])?,
+            chain_block: gauge(
+                &registry,
+                "chain_block_number",
+                "Block of the chain view",
+                &["market", "depth"],
+            )?,
+            chain_fresh: gauge(
+                &registry,
+                "chain_view_fresh",
+                "1 while endpoints advance and agree, else 0",
+                &["market"],
+            )?,
+            watches_live: gauge(
+                &registry,
+                "watch_live",
+                "1 while the watch of this kind is live, else 0",
+                &["kind"],
+            )?,
             registry,
         };
         Ok(Self(Arc::new(inner)))
@@ -59,7 +100,10 @@ impl Metrics {
     /// One pass over an object of `kind` ended with `outcome`: ok, error or wait.
     pub fn reconciled(&self, kind: &'static str, outcome: &'static str, seconds: std::time::Duration) {
         self.0.reconciles.with_label_values(&[kind, outcome]).inc();
-        self.0.reconcile_seconds.with_label_values(&[kind]).observe(seconds.as_secs_f64());
+        self.0
+            .reconcile_seconds
+            .with_label_values(&[kind])
+            .observe(seconds.as_secs_f64());
     }
 
     /// An offer did not bid on an order; `reason` is a CamelCase constant of core::market.
@@ -84,8 +128,14 @@ impl Metrics {
 
     /// The chain view moved.
     pub fn chain(&self, market: &str, head: u64, finalized: u64, fresh: i64) {
-        self.0.chain_block.with_label_values(&[market, "head"]).set(i64::try_from(head).unwrap_or(i64::MAX));
-        self.0.chain_block.with_label_values(&[market, "finalized"]).set(i64::try_from(finalized).unwrap_or(i64::MAX));
+        self.0
+            .chain_block
+            .with_label_values(&[market, "head"])
+            .set(i64::try_from(head).unwrap_or(i64::MAX));
+        self.0
+            .chain_block
+            .with_label_values(&[market, "finalized"])
+            .set(i64::try_from(finalized).unwrap_or(i64::MAX));
         self.0.chain_fresh.with_label_values(&[market]).set(fresh);
     }
 
@@ -110,17 +160,35 @@ fn keep<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Re
     Ok(collector)
 }
 
-fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
     keep(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+fn gauge(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
     keep(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
 
-fn histogram(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<HistogramVec, prometheus::Error> {
     let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-    keep(registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?)
+    keep(
+        registry,
+        HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?,
+    )
 }
 
 #[cfg(test)]
@@ -134,8 +202,19 @@ mod tests {
         metrics.refused("gpu/h100", "PriceTooLow");
         metrics.chain("base", 10, 8, 1);
         let text = metrics.text().unwrap();
-        assert!(text.contains("leaseport_order_refusals_total{offer=\"gpu/h100\",reason=\"PriceTooLow\"} 1"), "{text}");
-        assert!(text.contains("leaseport_chain_block_number{depth=\"finalized\",market=\"base\"} 8"), "{text}");
-        assert!(text.lines().filter(|line| !line.starts_with('#')).all(|line| line.starts_with("leaseport_")), "{text}");
+        assert!(
+            text.contains("leaseport_order_refusals_total{offer=\"gpu/h100\",reason=\"PriceTooLow\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("leaseport_chain_block_number{depth=\"finalized\",market=\"base\"} 8"),
+            "{text}"
+        );
+        assert!(
+            text.lines()
+                .filter(|line| !line.starts_with('#'))
+                .all(|line| line.starts_with("leaseport_")),
+            "{text}"
+        );
     }
 }

@@ -16,9 +16,7 @@ use std::{
 
 use alloy::primitives::Address;
 
-pub use event::{
-    BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting,
-};
+pub use event::{BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting};
 pub use lease::{Ending, LeasePhase, LeaseState, Metered, Stop, StoredPhase};
 pub use order::{OrderPhase, OrderState, PostedBid, PostedOrder};
 pub use provider::{Earnings, Gateway, KeyState, LaneState, ProviderState, StakeState};
@@ -201,7 +199,11 @@ impl Book {
     }
 
     /// Free lanes of a provider, lowest first; see [`ProviderState::free_lanes`]. Empty for an unknown provider.
-    pub fn free_lanes(&self, provider: ProviderId, now: ChainSeconds) -> impl Iterator<Item = (Lane, Generation)> {
+    pub fn free_lanes(
+        &self,
+        provider: ProviderId,
+        now: ChainSeconds,
+    ) -> impl Iterator<Item = (Lane, Generation)> {
         self.provider(provider)
             .into_iter()
             .flat_map(move |state| state.free_lanes(now, self.windows.vest_epoch))
@@ -378,7 +380,10 @@ impl Book {
             }
             BookEvent::BidPosted(bid) => match self.orders.get_mut(&bid.order) {
                 Some(state) => Arc::make_mut(state).add_bid(at, bid),
-                None => self.doubt(at, &format!("a bid for order {}, which was never posted", bid.order)),
+                None => self.doubt(
+                    at,
+                    &format!("a bid for order {}, which was never posted", bid.order),
+                ),
             },
             BookEvent::BidMalformed { .. } => {}
             other => self.doubt(at, &format!("{other:?} is no event of an order")),
@@ -404,7 +409,10 @@ impl Book {
                 Some(Arc::clone(&state.posted))
             }
             None => {
-                self.doubt(at, &format!("lease {} of order {hash}, which was never posted", opened.id));
+                self.doubt(
+                    at,
+                    &format!("lease {} of order {hash}, which was never posted", opened.id),
+                );
                 None
             }
         };
@@ -530,7 +538,11 @@ impl Book {
                     lease.compensated = lease.compensated.checked_add(*amount).unwrap_or(*amount);
                 });
                 if let Some(token) = token {
-                    let earnings = self.provider_mut(at, id.provider).earnings.entry(token).or_default();
+                    let earnings = self
+                        .provider_mut(at, id.provider)
+                        .earnings
+                        .entry(token)
+                        .or_default();
                     earnings.compensated = earnings.compensated.saturating_add(u128::from(amount.0));
                 }
             }
@@ -584,7 +596,11 @@ impl Book {
                 fee,
                 vesting,
             } => {
-                let earnings = self.provider_mut(at, *provider).earnings.entry(*token).or_default();
+                let earnings = self
+                    .provider_mut(at, *provider)
+                    .earnings
+                    .entry(*token)
+                    .or_default();
                 earnings.net = earnings.net.saturating_add(gross.saturating_sub(*fee));
                 earnings.fee = earnings.fee.saturating_add(*fee);
                 match vesting {
@@ -598,7 +614,11 @@ impl Book {
                 amount,
                 ..
             } => {
-                let earnings = self.provider_mut(at, *provider).earnings.entry(*token).or_default();
+                let earnings = self
+                    .provider_mut(at, *provider)
+                    .earnings
+                    .entry(*token)
+                    .or_default();
                 earnings.claimed = earnings.claimed.saturating_add(*amount);
             }
             BookEvent::Credited {
@@ -681,7 +701,10 @@ impl Book {
             }
             None => self.doubt(
                 at,
-                &format!("provider {} lane {} was settled and holds no lease", provider.0, row.lane.0),
+                &format!(
+                    "provider {} lane {} was settled and holds no lease",
+                    provider.0, row.lane.0
+                ),
             ),
         }
     }

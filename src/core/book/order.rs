@@ -99,9 +99,15 @@ impl OrderState {
         if self.bids.iter().any(|(_, known)| known == bid) {
             return;
         }
-        let of_provider = self.bids.iter().filter(|(_, known)| known.provider == bid.provider);
+        let of_provider = self
+            .bids
+            .iter()
+            .filter(|(_, known)| known.provider == bid.provider);
         if of_provider.count() >= BIDS_PER_PROVIDER
-            && let Some(oldest) = self.bids.iter().position(|(_, known)| known.provider == bid.provider)
+            && let Some(oldest) = self
+                .bids
+                .iter()
+                .position(|(_, known)| known.provider == bid.provider)
         {
             self.bids.remove(oldest);
         }

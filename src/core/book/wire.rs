@@ -1,7 +1,10 @@
 //! Order and terms exactly as the contract names, orders and hashes their fields: what events carry and what later calls must pass back.
 //! Holds no rule; wrapped into our own types one level up.
 
-#![allow(missing_docs, reason = "the fields are those of contracts/src/types/Types.sol, documented there")]
+#![allow(
+    missing_docs,
+    reason = "the fields are those of contracts/src/types/Types.sol, documented there"
+)]
 
 use alloy::{
     primitives::{B256, keccak256},

@@ -131,7 +131,11 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
 }
 
 fn act(actions: Vec<Action>, reason: &'static str, again: Option<Duration>) -> Plan {
-    Plan { actions, reason, again }
+    Plan {
+        actions,
+        reason,
+        again,
+    }
 }
 
 fn drop_hold(seen: &Observed) -> Vec<Action> {
@@ -150,8 +154,17 @@ fn end(seen: &Observed, phase: Phase, reason: &'static str) -> Plan {
 fn holding(seen: &Observed, policy: &Policy) -> Plan {
     if seen.trust != Trust::Fresh {
         // Nothing is promised on a view that may be old; what is held is let go by its own age.
-        let stale_hold = matches!(seen.hold, HoldSide::Pending { for_ms } if for_ms > millis(policy.bind_within));
-        return act(if stale_hold { vec![Action::DropHold] } else { Vec::new() }, "ChainUnknown", Some(policy.bind_within));
+        let stale_hold =
+            matches!(seen.hold, HoldSide::Pending { for_ms } if for_ms > millis(policy.bind_within));
+        return act(
+            if stale_hold {
+                vec![Action::DropHold]
+            } else {
+                Vec::new()
+            },
+            "ChainUnknown",
+            Some(policy.bind_within),
+        );
     }
     match seen.order {
         OrderSide::Gone | OrderSide::Ours => return end(seen, Phase::Lost, "OrderGone"),
@@ -163,9 +176,13 @@ fn holding(seen: &Observed, policy: &Policy) -> Plan {
     }
     match seen.hold {
         HoldSide::Absent => act(vec![Action::Hold], "Holding", Some(policy.bind_within)),
-        HoldSide::Pending { for_ms } if for_ms > millis(policy.bind_within) => end(seen, Phase::Refused, "HoldNotBound"),
+        HoldSide::Pending { for_ms } if for_ms > millis(policy.bind_within) => {
+            end(seen, Phase::Refused, "HoldNotBound")
+        }
         HoldSide::Pending { for_ms } => {
-            let left = millis(policy.bind_within).saturating_sub(for_ms).saturating_add(1);
+            let left = millis(policy.bind_within)
+                .saturating_sub(for_ms)
+                .saturating_add(1);
             act(Vec::new(), "Holding", Some(Duration::from_millis(left)))
         }
         HoldSide::Bound => act(vec![Action::Sign, Action::Post], "Held", None),
@@ -200,7 +217,13 @@ fn promised(seen: &Observed, policy: &Policy) -> Plan {
         actions.extend(drop_hold(seen));
         return act(actions, "HoldReleased", Some(Duration::from_secs(5)));
     }
-    act(actions, "Promised", Some(Duration::from_millis(limit.saturating_sub(held_ms).saturating_add(1))))
+    act(
+        actions,
+        "Promised",
+        Some(Duration::from_millis(
+            limit.saturating_sub(held_ms).saturating_add(1),
+        )),
+    )
 }
 
 fn won(seen: &Observed, policy: &Policy) -> Plan {
@@ -247,7 +270,9 @@ mod tests {
         trust: Trust::Fresh,
         now: ChainSeconds(1_000),
         deadline: ChainSeconds(1_100),
-        order: OrderSide::Open { expiry: ChainSeconds(1_500) },
+        order: OrderSide::Open {
+            expiry: ChainSeconds(1_500),
+        },
         hold: HoldSide::Absent,
         posted: Sent::Never,
         signed_for_ms: None,
@@ -262,14 +287,35 @@ mod tests {
     #[test]
     fn nothing_is_signed_before_all_placeholder_pods_are_bound() {
         assert_eq!(acts(BASE), [Action::Hold]);
-        assert_eq!(acts(Observed { hold: HoldSide::Pending { for_ms: 100 }, ..BASE }), []);
-        assert_eq!(acts(Observed { hold: HoldSide::Unknown, ..BASE }), []);
-        assert_eq!(acts(Observed { hold: HoldSide::Bound, ..BASE }), [Action::Sign, Action::Post]);
+        assert_eq!(
+            acts(Observed {
+                hold: HoldSide::Pending { for_ms: 100 },
+                ..BASE
+            }),
+            []
+        );
+        assert_eq!(
+            acts(Observed {
+                hold: HoldSide::Unknown,
+                ..BASE
+            }),
+            []
+        );
+        assert_eq!(
+            acts(Observed {
+                hold: HoldSide::Bound,
+                ..BASE
+            }),
+            [Action::Sign, Action::Post]
+        );
     }
 
     #[test]
     fn capacity_that_is_not_bound_after_two_seconds_is_a_refusal() {
-        let seen = Observed { hold: HoldSide::Pending { for_ms: 2_001 }, ..BASE };
+        let seen = Observed {
+            hold: HoldSide::Pending { for_ms: 2_001 },
+            ..BASE
+        };
         assert_eq!(acts(seen), [Action::DropHold, Action::Record(Phase::Refused)]);
     }
 
@@ -277,7 +323,13 @@ mod tests {
     fn an_untrusted_view_makes_no_promise_and_ends_none() {
         for trust in [Trust::Stale { for_ms: 60_000 }, Trust::Disagreeing] {
             for phase in [Phase::Holding, Phase::Signed, Phase::Posted] {
-                let seen = Observed { trust, phase, hold: HoldSide::Bound, order: OrderSide::Gone, ..BASE };
+                let seen = Observed {
+                    trust,
+                    phase,
+                    hold: HoldSide::Bound,
+                    order: OrderSide::Gone,
+                    ..BASE
+                };
                 assert_eq!(acts(seen), [], "{trust:?} {phase:?}");
             }
         }
@@ -285,34 +337,70 @@ mod tests {
 
     #[test]
     fn a_hold_ends_after_thirty_seconds_and_the_promise_stands() {
-        let seen =
-            Observed { phase: Phase::Posted, posted: Sent::Done, hold: HoldSide::Bound, signed_for_ms: Some(30_001), ..BASE };
+        let seen = Observed {
+            phase: Phase::Posted,
+            posted: Sent::Done,
+            hold: HoldSide::Bound,
+            signed_for_ms: Some(30_001),
+            ..BASE
+        };
         assert_eq!(acts(seen), [Action::DropHold]);
     }
 
     #[test]
     fn a_lost_order_frees_the_hold_at_once() {
-        let seen = Observed { phase: Phase::Posted, hold: HoldSide::Bound, order: OrderSide::Gone, ..BASE };
+        let seen = Observed {
+            phase: Phase::Posted,
+            hold: HoldSide::Bound,
+            order: OrderSide::Gone,
+            ..BASE
+        };
         assert_eq!(acts(seen), [Action::DropHold, Action::Record(Phase::Lost)]);
     }
 
     #[test]
     fn the_hold_of_a_won_order_stays_until_the_lease_has_its_own_pods() {
-        let seen = Observed { phase: Phase::Won, hold: HoldSide::Bound, order: OrderSide::Ours, ..BASE };
+        let seen = Observed {
+            phase: Phase::Won,
+            hold: HoldSide::Bound,
+            order: OrderSide::Ours,
+            ..BASE
+        };
         assert_eq!(acts(seen), []);
-        assert_eq!(acts(Observed { handed_over: true, ..seen }), [Action::DropHold]);
+        assert_eq!(
+            acts(Observed {
+                handed_over: true,
+                ..seen
+            }),
+            [Action::DropHold]
+        );
     }
 
     #[test]
     fn a_bid_is_not_forgotten_while_its_signature_may_still_be_accepted() {
-        let seen = Observed { phase: Phase::Lost, ended_for_ms: Some(700_000), ..BASE };
+        let seen = Observed {
+            phase: Phase::Lost,
+            ended_for_ms: Some(700_000),
+            ..BASE
+        };
         assert_eq!(acts(seen), []);
-        assert_eq!(acts(Observed { now: ChainSeconds(1_101), ..seen }), [Action::Delete]);
+        assert_eq!(
+            acts(Observed {
+                now: ChainSeconds(1_101),
+                ..seen
+            }),
+            [Action::Delete]
+        );
     }
 
     #[test]
     fn a_crash_after_signing_posts_the_same_bid_again_and_signs_nothing() {
-        let seen = Observed { phase: Phase::Signed, hold: HoldSide::Bound, signed_for_ms: Some(10), ..BASE };
+        let seen = Observed {
+            phase: Phase::Signed,
+            hold: HoldSide::Bound,
+            signed_for_ms: Some(10),
+            ..BASE
+        };
         assert_eq!(acts(seen), [Action::Post]);
     }
 }

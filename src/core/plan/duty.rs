@@ -64,7 +64,12 @@ mod tests {
     fn a_transaction_that_keeps_reverting_is_left_to_a_person() {
         assert!(Sent::Never.may_send());
         assert!(Sent::Failed { times: 1 }.may_send());
-        assert!(!Sent::Failed { times: Sent::ATTEMPTS }.may_send());
+        assert!(
+            !Sent::Failed {
+                times: Sent::ATTEMPTS
+            }
+            .may_send()
+        );
         assert!(!Sent::InFlight.may_send() && !Sent::Done.may_send());
     }
 }

@@ -274,7 +274,13 @@ pub mod reason {
 /// What is due for one lease.
 #[must_use]
 pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
-    let mut plan = Plan { actions: Vec::new(), phase: Phase::Pending, clock: Clock::Stands, reason: "Opened", again: None };
+    let mut plan = Plan {
+        actions: Vec::new(),
+        phase: Phase::Pending,
+        clock: Clock::Stands,
+        reason: "Opened",
+        again: None,
+    };
     // 1. Nothing of the lease is made before the object can no longer vanish under it.
     if !seen.object.held && !seen.object.leaving {
         plan.actions.push(Action::Hold);
@@ -291,7 +297,12 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
     }
     match seen.chain.start {
         // 4. The opening was reorganised away: it may come back, so the clock stops and everything stays.
-        None => Plan { phase: shown(seen), reason: "OpeningReorganised", again: Some(RECHECK), ..plan },
+        None => Plan {
+            phase: shown(seen),
+            reason: "OpeningReorganised",
+            again: Some(RECHECK),
+            ..plan
+        },
         Some(Stage::Closed) => stopped(seen, policy, None, "Closed", plan),
         Some(Stage::Pending { stop_at }) => pending(seen, policy, stop_at, plan),
         Some(Stage::Live { stop_at, .. }) if seen.chain.now >= stop_at => {
@@ -328,7 +339,9 @@ fn unknown(seen: &Observed, policy: &Policy, for_ms: u64, mut plan: Plan) -> Pla
     plan.clock = Clock::Unjudged;
     plan.reason = "ChainUnknown";
     plan.again = Some(RECHECK);
-    let bound = policy.suspend_after.map(|bound| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX));
+    let bound = policy
+        .suspend_after
+        .map(|bound| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX));
     let overdue = bound.is_some_and(|bound| for_ms > bound);
     if overdue {
         plan.phase = Phase::Suspended;
@@ -355,8 +368,22 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
     // The head already knows better: wait until the start depth agrees before judging, but let the clock follow the head.
     match seen.chain.head {
         Some(Stage::Live { .. }) => return live(seen, plan),
-        Some(Stage::Closed) => return Plan { phase: Phase::Stopped, reason: "Closing", again: Some(RECHECK), ..plan },
-        None => return Plan { phase: shown(seen), reason: "OpeningReorganised", again: Some(RECHECK), ..plan },
+        Some(Stage::Closed) => {
+            return Plan {
+                phase: Phase::Stopped,
+                reason: "Closing",
+                again: Some(RECHECK),
+                ..plan
+            };
+        }
+        None => {
+            return Plan {
+                phase: shown(seen),
+                reason: "OpeningReorganised",
+                again: Some(RECHECK),
+                ..plan
+            };
+        }
         Some(Stage::Pending { .. }) => {}
     }
     if let Wish::End { reason } = seen.object.wish {
@@ -366,7 +393,15 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
     let expired = seen.chain.now > stop_at;
     if expired {
         // Expiry needs no transaction of ours; whoever wants the money back sends one.
-        return paused(seen, Plan { phase: Phase::Stopped, reason: "Expired", again: Some(RECHECK), ..plan });
+        return paused(
+            seen,
+            Plan {
+                phase: Phase::Stopped,
+                reason: "Expired",
+                again: Some(RECHECK),
+                ..plan
+            },
+        );
     }
     if !build(seen, &mut plan) {
         return plan;
@@ -394,7 +429,10 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
         (ManifestSide::Refused { .. }, _) => plan.reason = "ManifestRefused",
         (ManifestSide::Unknown, _) => plan.reason = "ClusterUnknown",
     }
-    let left = stop_at.0.saturating_sub(seen.chain.now.0).saturating_sub(policy.decline_margin);
+    let left = stop_at
+        .0
+        .saturating_sub(seen.chain.now.0)
+        .saturating_sub(policy.decline_margin);
     plan.again = Some(Duration::from_secs(left.clamp(1, 60)));
     plan
 }
@@ -438,26 +476,53 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
         Some(Stage::Closed) => true,
         // Start depth says Live, head says less: a reorganisation is under way.
         Some(Stage::Pending { .. }) | None => {
-            return Plan { phase: shown(seen), reason: "StartReorganised", again: Some(RECHECK), ..plan };
+            return Plan {
+                phase: shown(seen),
+                reason: "StartReorganised",
+                again: Some(RECHECK),
+                ..plan
+            };
         }
     };
     if head_ended {
-        return Plan { phase: Phase::Stopped, reason: "Stopping", again: Some(Duration::from_secs(1)), ..plan };
+        return Plan {
+            phase: Phase::Stopped,
+            reason: "Stopping",
+            again: Some(Duration::from_secs(1)),
+            ..plan
+        };
     }
     match seen.object.wish {
         Wish::End { reason } => {
             if seen.duties.stop.may_send() {
                 plan.actions.push(Action::Stop { reason });
             }
-            return Plan { phase: Phase::Active, clock: Clock::Runs, reason: "Ending", again: Some(RECHECK), ..plan };
+            return Plan {
+                phase: Phase::Active,
+                clock: Clock::Runs,
+                reason: "Ending",
+                again: Some(RECHECK),
+                ..plan
+            };
         }
         Wish::Suspend => {
-            return paused(seen, Plan { phase: Phase::Suspended, reason: "Suspended", ..plan });
+            return paused(
+                seen,
+                Plan {
+                    phase: Phase::Suspended,
+                    reason: "Suspended",
+                    ..plan
+                },
+            );
         }
         Wish::Run => {}
     }
     if !build(seen, &mut plan) {
-        return Plan { phase: Phase::Degraded, clock: Clock::Unjudged, ..plan };
+        return Plan {
+            phase: Phase::Degraded,
+            clock: Clock::Unjudged,
+            ..plan
+        };
     }
     if seen.object.close_asked {
         plan.actions.push(Action::OfferClose);
@@ -468,7 +533,12 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
         DeliverySide::Withheld => (Phase::Degraded, Clock::Runs, "NotDelivered"),
         DeliverySide::Unknown => (Phase::Degraded, Clock::Unjudged, "DeliveryUnknown"),
     };
-    Plan { phase, clock, reason, ..plan }
+    Plan {
+        phase,
+        clock,
+        reason,
+        ..plan
+    }
 }
 
 fn paused(seen: &Observed, mut plan: Plan) -> Plan {
@@ -479,7 +549,15 @@ fn paused(seen: &Observed, mut plan: Plan) -> Plan {
 }
 
 fn declined(seen: &Observed, reason: u16, why: &'static str, mut plan: Plan) -> Plan {
-    plan = paused(seen, Plan { phase: Phase::Pending, reason: why, again: Some(RECHECK), ..plan });
+    plan = paused(
+        seen,
+        Plan {
+            phase: Phase::Pending,
+            reason: why,
+            again: Some(RECHECK),
+            ..plan
+        },
+    );
     if seen.duties.decline.may_send() {
         plan.actions.push(Action::Decline { reason });
     }
@@ -487,8 +565,23 @@ fn declined(seen: &Observed, reason: u16, why: &'static str, mut plan: Plan) -> 
 }
 
 /// Ended at the start depth: devices are freed now, deletion waits for finality.
-fn stopped(seen: &Observed, policy: &Policy, stop_at: Option<ChainSeconds>, why: &'static str, plan: Plan) -> Plan {
-    let mut plan = paused(seen, Plan { phase: Phase::Stopped, clock: Clock::Stands, reason: why, again: Some(RECHECK), ..plan });
+fn stopped(
+    seen: &Observed,
+    policy: &Policy,
+    stop_at: Option<ChainSeconds>,
+    why: &'static str,
+    plan: Plan,
+) -> Plan {
+    let mut plan = paused(
+        seen,
+        Plan {
+            phase: Phase::Stopped,
+            clock: Clock::Stands,
+            reason: why,
+            again: Some(RECHECK),
+            ..plan
+        },
+    );
     let finalizable = stop_at.is_some_and(|at| seen.chain.now.0 > at.0.saturating_add(policy.final_reports));
     let still_live = matches!(seen.chain.head, Some(Stage::Live { .. }));
     if finalizable && still_live && seen.duties.finalize.may_send() {
@@ -502,16 +595,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POLICY: Policy =
-        Policy { final_reports: 60, decline_margin: 30, suspend_after: Some(Duration::from_secs(6 * 3600)) };
+    const POLICY: Policy = Policy {
+        final_reports: 60,
+        decline_margin: 30,
+        suspend_after: Some(Duration::from_secs(6 * 3600)),
+    };
     const T: ChainSeconds = ChainSeconds(1_000);
-    const LIVE: Stage = Stage::Live { start_at: ChainSeconds(900), stop_at: ChainSeconds(5_000) };
-    const OPENED: Stage = Stage::Pending { stop_at: ChainSeconds(1_200) };
+    const LIVE: Stage = Stage::Live {
+        start_at: ChainSeconds(900),
+        stop_at: ChainSeconds(5_000),
+    };
+    const OPENED: Stage = Stage::Pending {
+        stop_at: ChainSeconds(1_200),
+    };
 
     fn seen(stage: Stage) -> Observed {
         Observed {
-            chain: ChainSide { trust: Trust::Fresh, head: Some(stage), start: Some(stage), proof: None, now: T },
-            object: ObjectSide { held: true, leaving: false, wish: Wish::Run, close_asked: false },
+            chain: ChainSide {
+                trust: Trust::Fresh,
+                head: Some(stage),
+                start: Some(stage),
+                proof: None,
+                now: T,
+            },
+            object: ObjectSide {
+                held: true,
+                leaving: false,
+                wish: Wish::Run,
+                close_asked: false,
+            },
             namespace: NamespaceSide::Ours,
             manifest: ManifestSide::Ready,
             workload: WorkloadSide::Current,
@@ -521,15 +633,25 @@ mod tests {
     }
 
     fn sent() -> impl Strategy<Value = Sent> {
-        prop_oneof![Just(Sent::Never), Just(Sent::InFlight), Just(Sent::Done), (0u32..5).prop_map(|times| Sent::Failed { times })]
+        prop_oneof![
+            Just(Sent::Never),
+            Just(Sent::InFlight),
+            Just(Sent::Done),
+            (0u32..5).prop_map(|times| Sent::Failed { times })
+        ]
     }
 
     fn stage() -> impl Strategy<Value = Option<Stage>> {
         prop_oneof![
             Just(None),
             Just(Some(Stage::Closed)),
-            (900u64..1_300).prop_map(|at| Some(Stage::Pending { stop_at: ChainSeconds(at) })),
-            (500u64..2_000).prop_map(|at| Some(Stage::Live { start_at: ChainSeconds(400), stop_at: ChainSeconds(at) })),
+            (900u64..1_300).prop_map(|at| Some(Stage::Pending {
+                stop_at: ChainSeconds(at)
+            })),
+            (500u64..2_000).prop_map(|at| Some(Stage::Live {
+                start_at: ChainSeconds(400),
+                stop_at: ChainSeconds(at)
+            })),
         ]
     }
 
@@ -614,34 +736,69 @@ mod tests {
     #[test]
     fn an_active_lease_in_steady_state_asks_for_nothing() {
         let plan = plan(&seen(LIVE), &POLICY);
-        assert_eq!((plan.actions, plan.phase, plan.clock), (vec![], Phase::Active, Clock::Runs));
+        assert_eq!(
+            (plan.actions, plan.phase, plan.clock),
+            (vec![], Phase::Active, Clock::Runs)
+        );
     }
 
     #[test]
     fn a_lease_starts_only_when_all_it_owes_is_delivered() {
         assert_eq!(plan(&seen(OPENED), &POLICY).actions, [Action::Start]);
-        for delivery in [DeliverySide::Partly, DeliverySide::Withheld, DeliverySide::Unknown] {
-            assert_eq!(plan(&Observed { delivery, ..seen(OPENED) }, &POLICY).actions, []);
+        for delivery in [
+            DeliverySide::Partly,
+            DeliverySide::Withheld,
+            DeliverySide::Unknown,
+        ] {
+            assert_eq!(
+                plan(
+                    &Observed {
+                        delivery,
+                        ..seen(OPENED)
+                    },
+                    &POLICY
+                )
+                .actions,
+                []
+            );
         }
     }
 
     #[test]
     fn a_tenant_that_sends_no_manifest_is_declined_just_before_the_opening_expires() {
-        let mut waits = Observed { manifest: ManifestSide::Awaited, workload: WorkloadSide::Absent, ..seen(OPENED) };
+        let mut waits = Observed {
+            manifest: ManifestSide::Awaited,
+            workload: WorkloadSide::Absent,
+            ..seen(OPENED)
+        };
         assert_eq!(plan(&waits, &POLICY).actions, []);
         waits.chain.now = ChainSeconds(1_170);
-        assert_eq!(plan(&waits, &POLICY).actions, [Action::Decline { reason: reason::NO_MANIFEST }]);
+        assert_eq!(
+            plan(&waits, &POLICY).actions,
+            [Action::Decline {
+                reason: reason::NO_MANIFEST
+            }]
+        );
     }
 
     #[test]
     fn a_closure_at_the_start_depth_frees_the_devices_and_deletes_nothing() {
-        assert_eq!(plan(&seen(Stage::Closed), &POLICY).actions, [Action::PauseWorkload]);
+        assert_eq!(
+            plan(&seen(Stage::Closed), &POLICY).actions,
+            [Action::PauseWorkload]
+        );
     }
 
     #[test]
     fn a_stopped_lease_is_finalized_only_after_the_window_for_final_reports() {
-        let ended = Stage::Live { start_at: ChainSeconds(1), stop_at: ChainSeconds(950) };
-        let mut seen = Observed { workload: WorkloadSide::Paused, ..seen(ended) };
+        let ended = Stage::Live {
+            start_at: ChainSeconds(1),
+            stop_at: ChainSeconds(950),
+        };
+        let mut seen = Observed {
+            workload: WorkloadSide::Paused,
+            ..seen(ended)
+        };
         assert_eq!(plan(&seen, &POLICY).actions, []);
         seen.chain.now = ChainSeconds(1_011);
         assert_eq!(plan(&seen, &POLICY).actions, [Action::Finalize]);
@@ -649,21 +806,40 @@ mod tests {
 
     #[test]
     fn a_closure_that_is_reorganised_away_brings_the_workload_back() {
-        let back = Observed { workload: WorkloadSide::Paused, ..seen(LIVE) };
+        let back = Observed {
+            workload: WorkloadSide::Paused,
+            ..seen(LIVE)
+        };
         assert_eq!(plan(&back, &POLICY).actions, [Action::RunWorkload]);
     }
 
     #[test]
     fn a_chain_unknown_beyond_the_bound_scales_to_zero_and_does_nothing_else() {
         let mut seen = seen(LIVE);
-        seen.chain.trust = Trust::Stale { for_ms: 6 * 3_600_000 + 1 };
+        seen.chain.trust = Trust::Stale {
+            for_ms: 6 * 3_600_000 + 1,
+        };
         assert_eq!(plan(&seen, &POLICY).actions, [Action::PauseWorkload]);
-        assert_eq!(plan(&seen, &Policy { suspend_after: None, ..POLICY }).actions, []);
+        assert_eq!(
+            plan(
+                &seen,
+                &Policy {
+                    suspend_after: None,
+                    ..POLICY
+                }
+            )
+            .actions,
+            []
+        );
     }
 
     #[test]
     fn a_namespace_of_somebody_else_is_never_adopted() {
-        let seen = Observed { namespace: NamespaceSide::Foreign, workload: WorkloadSide::Absent, ..seen(OPENED) };
+        let seen = Observed {
+            namespace: NamespaceSide::Foreign,
+            workload: WorkloadSide::Absent,
+            ..seen(OPENED)
+        };
         let plan = plan(&seen, &POLICY);
         assert_eq!((plan.actions, plan.reason), (vec![], "NamespaceForeign"));
     }

@@ -109,7 +109,9 @@ fn target(lease: &LeaseUse, now: ChainSeconds) -> u32 {
     let elapsed = now.min(lease.stop_at).0.saturating_sub(lease.start_at.0);
     let metered = lease.metered.min(u32::try_from(elapsed).unwrap_or(u32::MAX));
     let wanted = lease.base.saturating_add(metered);
-    wanted.max(lease.on_chain).min(lease.on_chain.saturating_add(JUMP_LIMIT - 1))
+    wanted
+        .max(lease.on_chain)
+        .min(lease.on_chain.saturating_add(JUMP_LIMIT - 1))
 }
 
 /// In the window for final reports: there is no later.
@@ -120,18 +122,34 @@ fn closing(lease: &LeaseUse, now: ChainSeconds, policy: &Policy) -> bool {
 fn due_report(seen: &Observed, policy: &Policy) -> Vec<(Lane, u32)> {
     let every = seconds(policy.report_every).max(1);
     let rising = || {
-        seen.leases.iter().map(|lease| (lease, target(lease, seen.now))).filter(|(lease, to)| *to > lease.on_chain)
+        seen.leases
+            .iter()
+            .map(|lease| (lease, target(lease, seen.now)))
+            .filter(|(lease, to)| *to > lease.on_chain)
     };
     let due = rising().any(|(lease, to)| to - lease.on_chain >= every || closing(lease, seen.now, policy));
     // One report costs little more for all lanes than for one, so whoever has anything rides along.
-    if due { rising().map(|(lease, to)| (lease.lane, to)).collect() } else { Vec::new() }
+    if due {
+        rising().map(|(lease, to)| (lease.lane, to)).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 fn due_settle(seen: &Observed, policy: &Policy) -> Vec<Lane> {
     let every = seconds(policy.settle_every).max(1);
-    let unpaid = |lease: &LeaseUse| lease.on_chain.saturating_sub(lease.base).saturating_sub(lease.settled);
+    let unpaid = |lease: &LeaseUse| {
+        lease
+            .on_chain
+            .saturating_sub(lease.base)
+            .saturating_sub(lease.settled)
+    };
     if seen.leases.iter().any(|lease| unpaid(lease) >= every) {
-        seen.leases.iter().filter(|lease| unpaid(lease) > 0).map(|lease| lease.lane).collect()
+        seen.leases
+            .iter()
+            .filter(|lease| unpaid(lease) > 0)
+            .map(|lease| lease.lane)
+            .collect()
     } else {
         Vec::new()
     }
@@ -194,23 +212,44 @@ mod tests {
 
     #[test]
     fn a_report_waits_until_enough_seconds_gathered_and_then_takes_every_lane_that_rose() {
-        let quiet = LeaseUse { metered: 3_699, ..lease() };
+        let quiet = LeaseUse {
+            metered: 3_699,
+            ..lease()
+        };
         assert_eq!(plan(&seen(vec![quiet]), &POLICY).report, []);
-        let due = LeaseUse { lane: Lane(9), metered: 3_700, ..lease() };
-        assert_eq!(plan(&seen(vec![quiet, due]), &POLICY).report, [(Lane(3), 4_099), (Lane(9), 4_100)]);
+        let due = LeaseUse {
+            lane: Lane(9),
+            metered: 3_700,
+            ..lease()
+        };
+        assert_eq!(
+            plan(&seen(vec![quiet, due]), &POLICY).report,
+            [(Lane(3), 4_099), (Lane(9), 4_100)]
+        );
     }
 
     #[test]
     fn the_last_seconds_of_a_stopped_lease_are_reported_at_once_while_reports_still_count() {
-        let ended = LeaseUse { metered: 101, stop_at: ChainSeconds(99_990), ..lease() };
+        let ended = LeaseUse {
+            metered: 101,
+            stop_at: ChainSeconds(99_990),
+            ..lease()
+        };
         assert_eq!(plan(&seen(vec![ended]), &POLICY).report, [(Lane(3), 501)]);
-        let too_late = LeaseUse { stop_at: ChainSeconds(99_000), ..ended };
+        let too_late = LeaseUse {
+            stop_at: ChainSeconds(99_000),
+            ..ended
+        };
         assert_eq!(plan(&seen(vec![too_late]), &POLICY).report, []);
     }
 
     #[test]
     fn a_long_silence_is_reported_in_steps_below_the_jump_limit() {
-        let long = LeaseUse { metered: 400_000, start_at: ChainSeconds(0), ..lease() };
+        let long = LeaseUse {
+            metered: 400_000,
+            start_at: ChainSeconds(0),
+            ..lease()
+        };
         let mut seen = seen(vec![long]);
         seen.now = ChainSeconds(500_000);
         assert_eq!(plan(&seen, &POLICY).report, [(Lane(3), 500 + JUMP_LIMIT - 1)]);
@@ -218,13 +257,20 @@ mod tests {
 
     #[test]
     fn no_second_beyond_the_elapsed_clock_is_ever_reported() {
-        let eager = LeaseUse { metered: 90_000, start_at: ChainSeconds(95_000), ..lease() };
+        let eager = LeaseUse {
+            metered: 90_000,
+            start_at: ChainSeconds(95_000),
+            ..lease()
+        };
         assert_eq!(plan(&seen(vec![eager]), &POLICY).report, [(Lane(3), 5_400)]);
     }
 
     #[test]
     fn a_dispute_between_endpoints_stops_money() {
-        let due = LeaseUse { metered: 9_000, ..lease() };
+        let due = LeaseUse {
+            metered: 9_000,
+            ..lease()
+        };
         let mut seen = seen(vec![due]);
         seen.trust = Trust::Disagreeing;
         let plan = plan(&seen, &POLICY);
