@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use alloy::primitives::{hex, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::core::time::{Now, Steady, UnixMillis};
 
-/// What shows that a replica is the one seen before: the same pod, in it the same start of the same container.
+/// What shows that a replica is the one seen before: the same pod, in it the same start of the same containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
@@ -17,12 +17,82 @@ pub struct Proof {
     pub pod: String,
     /// Uid of the pod.
     pub pod_uid: String,
-    /// Id of its first container as the runtime gives it; none while none was created.
+    /// Id of its container as the runtime gives it, with a digest behind it where there are more; none while none was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_id: Option<String>,
-    /// When that container started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Time>,
+    /// When the last of them started, RFC 3339 in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "stamp")]
+    pub started_at: Option<UnixMillis>,
+}
+
+/// One container of a replica, for [`Proof::of`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerStart<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its id as the runtime gives it; none while it was not created.
+    pub id: Option<&'a str>,
+    /// When it started.
+    pub started_at: Option<UnixMillis>,
+}
+
+impl Proof {
+    /// A proof over all containers of a pod. A restart of any of them makes another proof.
+    #[must_use]
+    pub fn of(pod: &str, pod_uid: &str, containers: &[ContainerStart<'_>]) -> Self {
+        let first = containers.iter().find_map(|container| container.id);
+        let container_id = match (first, containers) {
+            (None, _) => None,
+            (Some(id), [_]) => Some(id.to_owned()),
+            (Some(id), _) => {
+                let mut all = Vec::new();
+                for container in containers {
+                    let started = container.started_at.map_or(0, |at| at.0);
+                    for part in [
+                        container.name,
+                        container.id.unwrap_or_default(),
+                        &started.to_string(),
+                    ] {
+                        all.extend_from_slice(keccak256(part).as_slice());
+                    }
+                }
+                let short: String = hex::encode(keccak256(all)).chars().take(16).collect();
+                Some(format!("{id}+{short}"))
+            }
+        };
+        Self {
+            pod: pod.to_owned(),
+            pod_uid: pod_uid.to_owned(),
+            container_id,
+            started_at: containers
+                .iter()
+                .filter_map(|container| container.started_at)
+                .max(),
+        }
+    }
+}
+
+/// Milliseconds as the stamp Kubernetes writes, so that the status shows what people expect.
+mod stamp {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::core::time::UnixMillis;
+
+    pub(super) fn serialize<S: Serializer>(
+        at: &Option<UnixMillis>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        at.and_then(|at| Timestamp::from_millisecond(at.0).ok())
+            .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<UnixMillis>, D::Error> {
+        let stamp = Option::<Timestamp>::deserialize(deserializer)?;
+        Ok(stamp.map(|stamp| UnixMillis(stamp.as_millisecond())))
+    }
 }
 
 /// What is known of one replica at this moment. Failures of the tenant's own making are `Delivered`.
@@ -123,6 +193,15 @@ enum Seen {
     Gap { ms: u64, at: Steady, wall: UnixMillis },
 }
 
+/// What follows a look that saw a replica delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Its interval stays open.
+    GoesOn,
+    /// The billable time ended before now.
+    Over,
+}
+
 impl Interval {
     fn begin(proof: &Proof, now: Now) -> Self {
         Self {
@@ -221,8 +300,11 @@ impl Meter {
         };
         match delivery {
             Delivery::Delivered(proof) => {
-                let over = matches!(clock, Clock::Until(stop) if stop <= now.wall);
-                self.delivered(replica, proof, end, over, now)
+                let next = match clock {
+                    Clock::Until(stop) if stop <= now.wall => Next::Over,
+                    Clock::Runs | Clock::Until(_) | Clock::Stands => Next::GoesOn,
+                };
+                self.delivered(replica, proof, end, next, now)
             }
             Delivery::NotDelivered { ended } => {
                 let ended = ended.as_ref().map(|ended| Ended {
@@ -242,9 +324,9 @@ impl Meter {
         }
     }
 
-    fn delivered(&mut self, replica: u16, proof: &Proof, end: UnixMillis, over: bool, now: Now) -> Write {
+    fn delivered(&mut self, replica: u16, proof: &Proof, end: UnixMillis, next: Next, now: Now) -> Write {
         let Some(interval) = self.open.get_mut(&replica) else {
-            if over {
+            if next == Next::Over {
                 return Write::NotNeeded;
             }
             self.open.insert(replica, Interval::begin(proof, now));
@@ -258,14 +340,14 @@ impl Meter {
         };
         if !continues {
             let closed = self.close(replica, None, now);
-            if !over {
+            if next == Next::GoesOn {
                 self.open.insert(replica, Interval::begin(proof, now));
             }
             return closed;
         }
         let more = interval.unseen_before(end, now);
         interval.watched(more, now);
-        if over {
+        if next == Next::Over {
             return self.close(replica, None, now);
         }
         if interval.proof == *proof {
@@ -365,3 +447,6 @@ impl Meter {
         self.open.len()
     }
 }
+
+#[cfg(test)]
+mod tests;
