@@ -42,9 +42,13 @@ pub(crate) fn search_path() -> String {
 /// The first executable file of that name on [`search_path`].
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
-    search_path().split(':').map(|folder| PathBuf::from(folder).join(program)).find(|path| {
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    })
+    search_path()
+        .split(':')
+        .map(|folder| PathBuf::from(folder).join(program))
+        .find(|path| {
+            path.metadata()
+                .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+        })
 }
 
 /// Runs a command to its end and returns its standard output.
@@ -76,10 +80,21 @@ where
 
 fn output(command: &mut Command, input: &[u8]) -> Result<Output, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let start = |source| Error::Start { program: program.clone(), source };
-    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
-    let mut child =
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(start)?;
+    let start = |source| Error::Start {
+        program: program.clone(),
+        source,
+    };
+    let stdin = if input.is_empty() {
+        Stdio::null()
+    } else {
+        Stdio::piped()
+    };
+    let mut child = command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(start)?;
     let writer = child.stdin.take().map(|mut stdin| {
         let input = input.to_vec();
         // A program that ends before it read everything has its own say in its exit status.
@@ -101,15 +116,28 @@ fn failure(command: &Command, output: &Output) -> Error {
     if line.len() > 300 {
         line = line.chars().take(300).collect::<String>() + "…";
     }
-    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+    let said = if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
     let said = last_lines(&String::from_utf8_lossy(said), 12);
-    Error::Failed { command: line, status: output.status.to_string(), said }
+    Error::Failed {
+        command: line,
+        status: output.status.to_string(),
+        said,
+    }
 }
 
 /// The last `count` lines of a text.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines.iter().skip(lines.len().saturating_sub(count)).copied().collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .skip(lines.len().saturating_sub(count))
+        .copied()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -120,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_failed_command_tells_its_line_its_status_and_its_last_words() {
-        let error = run("sh", ["-c", "echo no such thing >&2; exit 3"]).unwrap_err().to_string();
+        let error = run("sh", ["-c", "echo no such thing >&2; exit 3"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("sh -c"), "{error}");
         assert!(error.contains("exit status: 3"), "{error}");
         assert!(error.contains("no such thing"), "{error}");

@@ -84,8 +84,9 @@ impl Image {
         for entry in &self.entries {
             match entry {
                 Entry::Program { from, at } => {
-                    let content = std::fs::read(from)
-                        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", from.display())))?;
+                    let content = std::fs::read(from).map_err(|error| {
+                        io::Error::new(error.kind(), format!("{}: {error}", from.display()))
+                    })?;
                     append(&mut layer, inside(at), 0o755, &content)?;
                 }
                 Entry::Text { at, content } => append(&mut layer, inside(at), 0o644, content.as_bytes())?,
@@ -115,17 +116,29 @@ pub fn busybox(program: &Path, applets: &[String]) -> Image {
             at: "/etc/passwd".into(),
             content: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/false\n".into(),
         },
-        Entry::Text { at: "/etc/group".into(), content: "root:x:0:\nnobody:x:65534:\n".into() },
-        Entry::Program { from: program.to_owned(), at: "/bin/busybox".into() },
+        Entry::Text {
+            at: "/etc/group".into(),
+            content: "root:x:0:\nnobody:x:65534:\n".into(),
+        },
+        Entry::Program {
+            from: program.to_owned(),
+            at: "/bin/busybox".into(),
+        },
     ];
     entries.extend(
         applets
             .iter()
             .filter(|applet| applet.as_str() != "busybox")
-            .map(|applet| Entry::Link { to: "/bin/busybox".into(), at: format!("/bin/{applet}") }),
+            .map(|applet| Entry::Link {
+                to: "/bin/busybox".into(),
+                at: format!("/bin/{applet}"),
+            }),
     );
     Image {
-        names: vec!["docker.io/library/busybox:1.36".into(), "docker.io/local/busybox:1".into()],
+        names: vec![
+            "docker.io/library/busybox:1.36".into(),
+            "docker.io/local/busybox:1".into(),
+        ],
         command: vec!["sh".into()],
         entries,
     }
@@ -137,7 +150,10 @@ pub fn pause(program: &Path) -> Image {
     Image {
         names: vec![PAUSE.into()],
         command: vec!["/pause".into()],
-        entries: vec![Entry::Program { from: program.to_owned(), at: "/pause".into() }],
+        entries: vec![Entry::Program {
+            from: program.to_owned(),
+            at: "/pause".into(),
+        }],
     }
 }
 
@@ -171,17 +187,24 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
-fn append<W: io::Write>(archive: &mut tar::Builder<W>, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+fn append<W: io::Write>(
+    archive: &mut tar::Builder<W>,
+    name: &str,
+    mode: u32,
+    content: &[u8],
+) -> io::Result<()> {
     let size = u64::try_from(content.len()).map_err(io::Error::other)?;
     archive.append_data(&mut header(tar::EntryType::Regular, mode, size), name, content)
 }
 
 pub(crate) fn hex(content: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(content).iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    Sha256::digest(content)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            write!(text, "{byte:02x}").ok();
+            text
+        })
 }
 
 #[cfg(test)]
@@ -241,7 +264,10 @@ mod tests {
     fn applets_are_links_to_one_executable() {
         let folder = tempfile::tempdir().unwrap();
         let outer = unpack(&packed(&sample(&folder.path().join("busybox"))));
-        let layer = outer.iter().find(|(name, _)| name.ends_with("layer.tar")).unwrap();
+        let layer = outer
+            .iter()
+            .find(|(name, _)| name.ends_with("layer.tar"))
+            .unwrap();
         let inner = unpack(&layer.1.2);
         assert_eq!(inner["bin/busybox"].1, 0o755);
         assert_eq!(inner["bin/sh"].0, tar::EntryType::Symlink);
@@ -258,7 +284,9 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named() {
-        let error = pause(Path::new("/no/such/pause")).write(Path::new("/dev/null")).unwrap_err();
+        let error = pause(Path::new("/no/such/pause"))
+            .write(Path::new("/dev/null"))
+            .unwrap_err();
         assert!(error.to_string().contains("/no/such/pause"), "{error}");
     }
 }

@@ -6,6 +6,7 @@ pub mod image;
 pub mod prepare;
 pub mod progress;
 pub mod proxy;
+pub mod rpc;
 pub mod world;
 
 pub use proxy::Proxy;

@@ -1,14 +1,15 @@
 //! `leaseport-world`: starts, shows and takes away the real parts that tests and the demo run on.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use leaseport_e2e::prepare::{self, Need};
 use leaseport_e2e::progress::Progress;
 use leaseport_e2e::world::{
-    Health, Keep, Machine, NodeChoice, Options, Phase, Services, World, WorldState, choose_lane, default_run_dir,
+    Health, Keep, Machine, NodeChoice, Options, Phase, Services, World, WorldState, choose_lane,
+    default_run_dir,
 };
 
 /// Real parts on one machine: etcd, a Kubernetes control plane, a node with GPUs, a chain.
@@ -139,10 +140,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             print_text(world.state());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Down { keep_logs } => down(run_dir, if *keep_logs { Keep::Logs } else { Keep::Nothing }),
-        Command::Status { output } => status(run_dir, *output),
+        Command::Down { keep_logs } => down(&run_dir, if *keep_logs { Keep::Logs } else { Keep::Nothing }),
+        Command::Status { output } => status(&run_dir, *output),
         Command::Prepare { all } => {
-            let needs = if *all { BTreeSet::from(Need::ALL) } else { default_needs(&cli.name) };
+            let needs = if *all {
+                BTreeSet::from(Need::ALL)
+            } else {
+                default_needs(&cli.name)
+            };
             let cache = prepare::cache_folder();
             let tools = prepare::prepare(&cache, &needs, Progress::lines())?;
             for (name, path) in tools.programs() {
@@ -150,7 +155,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Enter { command } => enter(run_dir, command),
+        Command::Enter { command } => enter(&run_dir, command),
         Command::Load { archive } => {
             World::attach(&run_dir)?.load_image(archive)?;
             Ok(ExitCode::SUCCESS)
@@ -178,7 +183,9 @@ fn options(cli: &Cli, run_dir: PathBuf, up: &Up) -> anyhow::Result<Options> {
     let kubeconfig = if up.use_kubeconfig {
         let path = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
         Some(path.map(PathBuf::from).ok_or_else(|| {
-            anyhow::anyhow!("--use-kubeconfig: KUBECONFIG is not set; export the path of your cluster's kubeconfig")
+            anyhow::anyhow!(
+                "--use-kubeconfig: KUBECONFIG is not set; export the path of your cluster's kubeconfig"
+            )
         })?)
     } else {
         None
@@ -192,7 +199,11 @@ fn options(cli: &Cli, run_dir: PathBuf, up: &Up) -> anyhow::Result<Options> {
         run_dir,
         node,
         kwok_nodes: up.kwok_nodes,
-        services: if up.kube_proxy { Services::KubeProxy } else { Services::Off },
+        services: if up.kube_proxy {
+            Services::KubeProxy
+        } else {
+            Services::Off
+        },
         gpus: up.gpus,
         images: up.image.clone(),
         kubeconfig,
@@ -204,7 +215,10 @@ fn options(cli: &Cli, run_dir: PathBuf, up: &Up) -> anyhow::Result<Options> {
 
 /// What `up` without flags needs on this machine.
 fn default_needs(name: &str) -> BTreeSet<Need> {
-    let options = Options { kubeconfig: None, ..Options::from_env(name) };
+    let options = Options {
+        kubeconfig: None,
+        ..Options::from_env(name)
+    };
     match choose_lane(&options, Machine::look()) {
         Ok((lane, lacks)) => {
             for one in lacks {
@@ -216,8 +230,8 @@ fn default_needs(name: &str) -> BTreeSet<Need> {
     }
 }
 
-fn down(run_dir: PathBuf, keep: Keep) -> anyhow::Result<ExitCode> {
-    match World::attach(&run_dir) {
+fn down(run_dir: &Path, keep: Keep) -> anyhow::Result<ExitCode> {
+    match World::attach(run_dir) {
         Ok(world) => world.down_keeping(keep)?,
         Err(leaseport_e2e::world::Error::NoWorld(folder)) => {
             println!("no world in {}: nothing to take down", folder.display());
@@ -227,45 +241,63 @@ fn down(run_dir: PathBuf, keep: Keep) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn status(run_dir: PathBuf, output: Output) -> anyhow::Result<ExitCode> {
-    let world = World::attach(&run_dir)?;
+fn status(run_dir: &Path, output: Output) -> anyhow::Result<ExitCode> {
+    let world = World::attach(run_dir)?;
     match output {
         Output::Text => print_text(world.state()),
         Output::Json => println!("{}", serde_json::to_string_pretty(world.state())?),
     }
     let whole = world.state().phase == Phase::Up && world.state().parts.iter().all(|part| part.alive());
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn print_text(world: &WorldState) {
+    use std::io::Write as _;
+    // Whoever reads may stop reading, as `head` does.
+    std::io::stdout().write_all(describe(world).as_bytes()).ok();
+}
+
+fn describe(world: &WorldState) -> String {
     let phase = match world.phase {
         Phase::Starting => "starting or interrupted",
         Phase::Up => "up",
     };
-    println!("world {} ({phase}) in {}", world.name, world.run_dir.display());
+    let mut lines = vec![format!(
+        "world {} ({phase}) in {}",
+        world.name,
+        world.run_dir.display()
+    )];
     for part in &world.parts {
         let life = match part.process {
             Some(process) if process.alive() => format!("pid {}", process.pid),
             Some(process) => format!("ENDED (was pid {}), see {}", process.pid, part.log.display()),
             None => "stopped".to_owned(),
         };
-        println!("  {:<24} {life}", part.name);
+        lines.push(format!("  {:<24} {life}", part.name));
     }
     if let Some(node) = &world.node {
-        println!("  node {} at {} with {} GPUs", node.name, node.ip, node.gpus.len());
+        lines.push(format!(
+            "  node {} at {} with {} GPUs",
+            node.name, node.ip, node.gpu_count
+        ));
     }
     if world.kwok_nodes > 0 {
-        println!("  {} kwok nodes", world.kwok_nodes);
+        lines.push(format!("  {} kwok nodes", world.kwok_nodes));
     }
-    println!("  logs in {}", world.log_dir.display());
-    println!("export KUBECONFIG={}", world.kubeconfig.display());
-    println!("export LEASEPORT_RPC_URL={}", world.rpc_url);
-    println!("export PATH={}:$PATH", world.bin_dir.display());
+    lines.push(format!("  logs in {}", world.log_dir.display()));
+    lines.push(format!("export KUBECONFIG={}", world.kubeconfig.display()));
+    lines.push(format!("export LEASEPORT_RPC_URL={}", world.rpc_url));
+    lines.push(format!("export PATH={}:$PATH\n", world.bin_dir.display()));
+    lines.join("\n")
 }
 
-fn enter(run_dir: PathBuf, command: &[String]) -> anyhow::Result<ExitCode> {
+fn enter(run_dir: &Path, command: &[String]) -> anyhow::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
-    let world = World::attach(&run_dir)?;
+    let world = World::attach(run_dir)?;
     let pid = world
         .state()
         .part("sandbox")
@@ -275,7 +307,11 @@ fn enter(run_dir: PathBuf, command: &[String]) -> anyhow::Result<ExitCode> {
         .ok_or(leaseport_e2e::world::Error::NoNode)?
         .pid;
     let shell = [String::from("sh")];
-    let command = if command.is_empty() { shell.as_slice() } else { command };
+    let command = if command.is_empty() {
+        shell.as_slice()
+    } else {
+        command
+    };
     let error = std::process::Command::new("nsenter")
         .args(["--target", &pid.to_string(), "--mount", "--net", "--"])
         .args(command)

@@ -50,7 +50,12 @@ impl Proxy {
     pub fn start_at(listen: SocketAddr, target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
-        let proxy = Self { address, target, shared: Arc::default(), acceptor: Mutex::new(None) };
+        let proxy = Self {
+            address,
+            target,
+            shared: Arc::default(),
+            acceptor: Mutex::new(None),
+        };
         proxy.accept(listener)?;
         Ok(proxy)
     }
@@ -69,7 +74,11 @@ impl Proxy {
 
     /// Closes every connection and refuses new ones until [`Proxy::restore`].
     pub fn cut(&self) {
-        let acceptor = self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let acceptor = self
+            .acceptor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(acceptor) = acceptor {
             acceptor.stop.store(true, Ordering::SeqCst);
             acceptor.thread.join().ok();
@@ -91,7 +100,12 @@ impl Proxy {
     /// # Errors
     /// If another process has taken the port in the meantime.
     pub fn restore(&self) -> io::Result<()> {
-        if self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self
+            .acceptor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+        {
             return Ok(());
         }
         self.accept(TcpListener::bind(self.address)?)
@@ -144,7 +158,10 @@ impl Shared {
         let upstream = thread::spawn(move || copy(from_client, to_server));
         copy(server, client);
         upstream.join().ok();
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, ..)| *other != number);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(other, ..)| *other != number);
         Ok(())
     }
 }
@@ -211,7 +228,10 @@ mod tests {
         proxy.cut();
         proxy.restore().unwrap();
         assert_eq!(proxy.addr(), before);
-        assert_eq!(say(&mut TcpStream::connect(before).unwrap(), "back").unwrap(), "back");
+        assert_eq!(
+            say(&mut TcpStream::connect(before).unwrap(), "back").unwrap(),
+            "back"
+        );
     }
 
     #[test]
@@ -221,12 +241,18 @@ mod tests {
         say(&mut first, "one").unwrap();
         proxy.close_connections();
         assert!(say(&mut first, "gone").is_err());
-        assert_eq!(say(&mut TcpStream::connect(proxy.addr()).unwrap(), "two").unwrap(), "two");
+        assert_eq!(
+            say(&mut TcpStream::connect(proxy.addr()).unwrap(), "two").unwrap(),
+            "two"
+        );
     }
 
     #[test]
     fn a_target_that_is_down_ends_the_clients_connection() {
-        let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let proxy = Proxy::start(unused).unwrap();
         let mut stream = TcpStream::connect(proxy.addr()).unwrap();
         assert!(say(&mut stream, "anyone?").is_err());

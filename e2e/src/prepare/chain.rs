@@ -11,12 +11,18 @@ use crate::progress::Progress;
 
 const FILES: &[(&str, &str)] = &[
     ("package.json", include_str!("../../tools/anvil/package.json")),
-    ("package-lock.json", include_str!("../../tools/anvil/package-lock.json")),
+    (
+        "package-lock.json",
+        include_str!("../../tools/anvil/package-lock.json"),
+    ),
     (".npmrc", include_str!("../../tools/anvil/.npmrc")),
 ];
 
 fn key() -> String {
-    let text: String = FILES.iter().map(|(name, content)| format!("{name}\n{content}\n")).collect();
+    let text: String = FILES
+        .iter()
+        .map(|(name, content)| format!("{name}\n{content}\n"))
+        .collect();
     hex(text.as_bytes())
 }
 
@@ -33,7 +39,8 @@ pub(super) fn missing(cache: &Path) -> Option<Missing> {
     }
     Some(Missing {
         what: "npm".into(),
-        remedy: "install Node.js 20 or later with npm (https://nodejs.org, or your distribution's packages)".into(),
+        remedy: "install Node.js 20 or later with npm (https://nodejs.org, or your distribution's packages)"
+            .into(),
     })
 }
 
@@ -44,8 +51,14 @@ pub(super) fn prepare(cache: &Path, progress: Progress) -> Result<PathBuf, Error
             write(&partial.join(name), content.as_bytes())?;
         }
         let mut npm = Command::new("npm");
-        npm.current_dir(partial).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        run_long("npm ci of anvil", &cache.join("build-anvil.log"), progress, &mut npm)
+        npm.current_dir(partial)
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        run_long(
+            "npm ci of anvil",
+            &cache.join("build-anvil.log"),
+            progress,
+            &mut npm,
+        )
     })?;
     Ok(binary(&folder))
 }
@@ -62,7 +75,11 @@ mod tests {
 
     #[test]
     fn the_lock_file_names_no_host() {
-        let lock = FILES.iter().find(|(name, _)| *name == "package-lock.json").unwrap().1;
+        let lock = FILES
+            .iter()
+            .find(|(name, _)| *name == "package-lock.json")
+            .unwrap()
+            .1;
         assert!(!lock.contains("\"resolved\""));
         assert!(lock.contains("anvil-linux-amd64") && lock.contains("\"integrity\""));
     }

@@ -28,8 +28,14 @@ const KUBERNETES: Module = Module {
     files: &[
         ("go.mod", include_str!("../../tools/kubernetes/go.mod")),
         ("go.sum", include_str!("../../tools/kubernetes/go.sum")),
-        ("deviceplugin/main.go", include_str!("../../tools/kubernetes/deviceplugin/main.go")),
-        ("pause/main.go", include_str!("../../tools/kubernetes/pause/main.go")),
+        (
+            "deviceplugin/main.go",
+            include_str!("../../tools/kubernetes/deviceplugin/main.go"),
+        ),
+        (
+            "pause/main.go",
+            include_str!("../../tools/kubernetes/pause/main.go"),
+        ),
     ],
 };
 const ETCD: Module = Module {
@@ -57,30 +63,65 @@ struct Program {
 }
 
 const PROGRAMS: &[Program] = &[
-    Program { name: "etcd", need: Need::ControlPlane, module: &ETCD, package: "go.etcd.io/etcd/server/v3" },
-    kubernetes("kube-apiserver", Need::ControlPlane, "k8s.io/kubernetes/cmd/kube-apiserver"),
-    kubernetes("kube-controller-manager", Need::ControlPlane, "k8s.io/kubernetes/cmd/kube-controller-manager"),
-    kubernetes("kube-scheduler", Need::ControlPlane, "k8s.io/kubernetes/cmd/kube-scheduler"),
+    Program {
+        name: "etcd",
+        need: Need::ControlPlane,
+        module: &ETCD,
+        package: "go.etcd.io/etcd/server/v3",
+    },
+    kubernetes(
+        "kube-apiserver",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+    ),
+    kubernetes(
+        "kube-controller-manager",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
+    kubernetes(
+        "kube-scheduler",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+    ),
     kubernetes("kubectl", Need::Client, "k8s.io/kubernetes/cmd/kubectl"),
     kubernetes("kubelet", Need::Node, "k8s.io/kubernetes/cmd/kubelet"),
     kubernetes("deviceplugin", Need::Node, "./deviceplugin"),
     kubernetes("pause", Need::Node, "./pause"),
     kubernetes("kube-proxy", Need::KubeProxy, "k8s.io/kubernetes/cmd/kube-proxy"),
-    Program { name: "kwok", need: Need::Kwok, module: &KWOK, package: "sigs.k8s.io/kwok/cmd/kwok" },
+    Program {
+        name: "kwok",
+        need: Need::Kwok,
+        module: &KWOK,
+        package: "sigs.k8s.io/kwok/cmd/kwok",
+    },
 ];
 
 const KWOK_STAGES: [&str; 3] = ["node/fast", "node/heartbeat-with-lease", "pod/fast"];
 
 const fn kubernetes(name: &'static str, need: Need, package: &'static str) -> Program {
-    Program { name, need, module: &KUBERNETES, package }
+    Program {
+        name,
+        need,
+        module: &KUBERNETES,
+        package,
+    }
 }
 
 impl Program {
     /// A hash of all that decides what comes out of the build: pins, own sources, package, version stamp.
     fn key(&self) -> String {
-        let mut text = format!("{}\n{}\n{}\n", self.package, self.ldflags(), std::env::consts::ARCH);
+        let mut text = format!(
+            "{}\n{}\n{}\n",
+            self.package,
+            self.ldflags(),
+            std::env::consts::ARCH
+        );
         for (name, content) in self.module.files {
-            let own = self.package.strip_prefix("./").is_some_and(|folder| name.starts_with(folder));
+            let own = self
+                .package
+                .strip_prefix("./")
+                .is_some_and(|folder| name.starts_with(folder));
             if own || !name.ends_with(".go") {
                 text.push_str(&format!("{name} {}\n", hex(content.as_bytes())));
             }
@@ -125,26 +166,41 @@ pub(super) fn missing(cache: &Path, needs: &BTreeSet<Need>) -> Option<Missing> {
     if wanted(needs).all(|program| program.done(cache).is_dir()) {
         return None;
     }
-    let remedy = format!("install Go 1.{GO_MINOR} or later from https://go.dev/dl/ and put its bin folder on PATH");
+    let remedy =
+        format!("install Go 1.{GO_MINOR} or later from https://go.dev/dl/ and put its bin folder on PATH");
     match command::run("go", ["env", "GOVERSION"]) {
-        Err(_) => Some(Missing { what: "the Go toolchain".into(), remedy }),
+        Err(_) => Some(Missing {
+            what: "the Go toolchain".into(),
+            remedy,
+        }),
         Ok(version) => match minor(&version) {
             // From 1.21 on, an older Go fetches the release a go.mod asks for by itself.
             Some(21..) => None,
-            _ => Some(Missing { what: format!("a Go toolchain newer than {}", version.trim()), remedy }),
+            _ => Some(Missing {
+                what: format!("a Go toolchain newer than {}", version.trim()),
+                remedy,
+            }),
         },
     }
 }
 
 fn minor(version: &str) -> Option<u32> {
-    version.trim().strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    version
+        .trim()
+        .strip_prefix("go1.")?
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Builds what is not in the cache, one program after the other: each build uses every core by itself.
 pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) -> Result<Tools, Error> {
     let mut tools = Tools::default();
     for program in wanted(needs) {
-        let folder = entry(cache, program.name, &program.key(), |partial| build(cache, program, partial, progress))?;
+        let folder = entry(cache, program.name, &program.key(), |partial| {
+            build(cache, program, partial, progress)
+        })?;
         tools.programs.insert(program.name, folder.join(program.name));
         if program.name == "kwok" {
             tools.kwok_stages = stages(&folder)?;
@@ -160,7 +216,11 @@ fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Re
         write(&work.join(name), content.as_bytes())?;
     }
     let log = cache.join(format!("build-{}.log", program.name));
-    let version = if program.package.starts_with("k8s.io/") { KUBERNETES_VERSION } else { "" };
+    let version = if program.package.starts_with("k8s.io/") {
+        KUBERNETES_VERSION
+    } else {
+        ""
+    };
     let mut command = go(&work);
     command
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags"])
@@ -168,7 +228,12 @@ fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Re
         .arg("-o")
         .arg(into.join(program.name))
         .arg(program.package);
-    run_long(format!("build of {} {version}", program.name).trim_end(), &log, progress, &mut command)?;
+    run_long(
+        format!("build of {} {version}", program.name).trim_end(),
+        &log,
+        progress,
+        &mut command,
+    )?;
     if program.name == "kwok" {
         copy_stages(&work, into)?;
     }
@@ -177,7 +242,10 @@ fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Re
 
 fn go(work: &Path) -> Command {
     let own = command::run("go", ["env", "GOVERSION"]).ok();
-    let new_enough = own.as_deref().and_then(minor).is_some_and(|minor| minor >= GO_MINOR);
+    let new_enough = own
+        .as_deref()
+        .and_then(minor)
+        .is_some_and(|minor| minor >= GO_MINOR);
     let mut command = Command::new("go");
     command
         .current_dir(work)
@@ -200,9 +268,14 @@ fn copy_stages(work: &Path, into: &Path) -> Result<(), Error> {
         let folder = sources.join("kustomize/stage").join(stage);
         for found in fs::read_dir(&folder).map_err(file(&folder))? {
             let path = found.map_err(file(&folder))?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
             if name.ends_with(".yaml") && name != "kustomization.yaml" {
-                write(&into.join("stages").join(name), &fs::read(&path).map_err(file(&path))?)?;
+                write(
+                    &into.join("stages").join(name),
+                    &fs::read(&path).map_err(file(&path))?,
+                )?;
             }
         }
     }
@@ -212,7 +285,11 @@ fn copy_stages(work: &Path, into: &Path) -> Result<(), Error> {
 fn stages(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = folder.join("stages");
     let mut found = fs::read_dir(&folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
         .map_err(file(&folder))?;
     found.sort();
     Ok(found)
@@ -237,16 +314,29 @@ mod tests {
     #[test]
     fn kubernetes_programs_carry_a_version_that_skew_checks_understand() {
         let flags = program("kube-apiserver").ldflags();
-        assert!(flags.contains("k8s.io/component-base/version.gitVersion=v1.36.3"), "{flags}");
-        assert!(flags.contains("k8s.io/client-go/pkg/version.gitMinor=36"), "{flags}");
+        assert!(
+            flags.contains("k8s.io/component-base/version.gitVersion=v1.36.3"),
+            "{flags}"
+        );
+        assert!(
+            flags.contains("k8s.io/client-go/pkg/version.gitMinor=36"),
+            "{flags}"
+        );
     }
 
     #[test]
     fn every_kubernetes_package_that_is_built_is_a_pinned_tool() {
         let pins = KUBERNETES.files[0].1;
         assert!(pins.contains(&format!("k8s.io/kubernetes v{KUBERNETES_VERSION}")));
-        for program in PROGRAMS.iter().filter(|program| program.package.starts_with("k8s.io/")) {
-            assert!(pins.contains(&format!("\t{}\n", program.package)), "{} is not in go.mod", program.package);
+        for program in PROGRAMS
+            .iter()
+            .filter(|program| program.package.starts_with("k8s.io/"))
+        {
+            assert!(
+                pins.contains(&format!("\t{}\n", program.package)),
+                "{} is not in go.mod",
+                program.package
+            );
         }
     }
 

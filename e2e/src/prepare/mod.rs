@@ -32,8 +32,14 @@ pub enum Need {
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 6] =
-        [Self::Client, Self::ControlPlane, Self::Node, Self::KubeProxy, Self::Kwok, Self::Chain];
+    pub const ALL: [Self; 6] = [
+        Self::Client,
+        Self::ControlPlane,
+        Self::Node,
+        Self::KubeProxy,
+        Self::Kwok,
+        Self::Chain,
+    ];
 }
 
 /// Something that is not there and that [`prepare`] could not get.
@@ -86,7 +92,11 @@ pub enum Error {
 }
 
 fn list(missing: &[Missing]) -> String {
-    missing.iter().map(|one| format!("  - {one}")).collect::<Vec<_>>().join("\n")
+    missing
+        .iter()
+        .map(|one| format!("  - {one}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What [`prepare`] leaves: where each program is.
@@ -102,7 +112,10 @@ impl Tools {
     /// # Errors
     /// [`Error::NotPrepared`] if it was not among what was asked for.
     pub fn program(&self, name: &str) -> Result<&Path, Error> {
-        self.programs.get(name).map(PathBuf::as_path).ok_or_else(|| Error::NotPrepared(name.to_owned()))
+        self.programs
+            .get(name)
+            .map(PathBuf::as_path)
+            .ok_or_else(|| Error::NotPrepared(name.to_owned()))
     }
 
     /// All programs by name.
@@ -120,7 +133,11 @@ impl Tools {
 /// The cache's folder: `LEASEPORT_CACHE`, or `leaseport` in the user's cache folder.
 #[must_use]
 pub fn cache_folder() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("LEASEPORT_CACHE").unwrap_or_else(|| {
         set("XDG_CACHE_HOME")
             .or_else(|| set("HOME").map(|home| home.join(".cache")))
@@ -157,7 +174,10 @@ fn take_turn(cache: &Path, progress: Progress) -> Result<File, Error> {
     let path = cache.join("lock");
     let lock = File::create(&path).map_err(file(&path))?;
     if lock.try_lock().is_err() {
-        progress.say(&format!("waiting for another prepare that holds {}", path.display()));
+        progress.say(&format!(
+            "waiting for another prepare that holds {}",
+            path.display()
+        ));
         lock.lock().map_err(file(&path))?;
     }
     Ok(lock)
@@ -239,11 +259,19 @@ fn run_long(
         }
     };
     if status.success() {
-        progress.say(&format!("{what}: done in {:.1} s", started.elapsed().as_secs_f64()));
+        progress.say(&format!(
+            "{what}: done in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
         return Ok(());
     }
     let tail = crate::command::last_lines(&String::from_utf8_lossy(&fs::read(log).unwrap_or_default()), 20);
-    Err(Error::Build { what: what.into(), seconds: started.elapsed().as_secs(), log: log.into(), tail })
+    Err(Error::Build {
+        what: what.into(),
+        seconds: started.elapsed().as_secs(),
+        log: log.into(),
+        tail,
+    })
 }
 
 #[cfg(test)]
@@ -267,7 +295,10 @@ mod tests {
     fn a_finished_entry_is_not_filled_again() {
         let cache = tempfile::tempdir().unwrap();
         let fill = |content: &'static [u8]| {
-            entry(cache.path(), "tool", "0123456789abcdef", |folder| write(&folder.join("tool"), content)).unwrap()
+            entry(cache.path(), "tool", "0123456789abcdef", |folder| {
+                write(&folder.join("tool"), content)
+            })
+            .unwrap()
         };
         fill(b"first");
         assert_eq!(fs::read(fill(b"second").join("tool")).unwrap(), b"first");
@@ -278,14 +309,26 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let mut command = std::process::Command::new("sh");
         command.args(["-c", "echo undefined: Frobnicate >&2; exit 1"]);
-        let error = run_long("build of x", &cache.path().join("log"), Progress::Quiet, &mut command).unwrap_err();
+        let error = run_long(
+            "build of x",
+            &cache.path().join("log"),
+            Progress::Quiet,
+            &mut command,
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("undefined: Frobnicate"), "{error}");
     }
 
     #[test]
     fn all_that_is_missing_is_listed_at_once() {
-        let one = |what: &str| Missing { what: what.into(), remedy: "install it".into() };
+        let one = |what: &str| Missing {
+            what: what.into(),
+            remedy: "install it".into(),
+        };
         let text = Error::Missing(vec![one("go"), one("npm")]).to_string();
-        assert!(text.contains("go: install it") && text.contains("npm: install it"), "{text}");
+        assert!(
+            text.contains("go: install it") && text.contains("npm: install it"),
+            "{text}"
+        );
     }
 }

@@ -18,16 +18,36 @@ struct Requirement {
 }
 
 const FOR_A_NODE: &[Requirement] = &[
-    Requirement { present: || has("containerd") && has("ctr"), what: "containerd", package: "containerd" },
-    Requirement { present: || has("runc"), what: "runc", package: "runc" },
+    Requirement {
+        present: || has("containerd") && has("ctr"),
+        what: "containerd",
+        package: "containerd",
+    },
+    Requirement {
+        present: || has("runc"),
+        what: "runc",
+        package: "runc",
+    },
     Requirement {
         present: || cni_folder().is_some(),
         what: "CNI plugins bridge, host-local, portmap",
         package: "containernetworking-plugins",
     },
-    Requirement { present: || has("conntrack"), what: "conntrack", package: "conntrack" },
-    Requirement { present: || has("iptables"), what: "iptables", package: "iptables" },
-    Requirement { present: || has("ip"), what: "ip", package: "iproute2" },
+    Requirement {
+        present: || has("conntrack"),
+        what: "conntrack",
+        package: "conntrack",
+    },
+    Requirement {
+        present: || has("iptables"),
+        what: "iptables",
+        package: "iptables",
+    },
+    Requirement {
+        present: || has("ip"),
+        what: "ip",
+        package: "iproute2",
+    },
     Requirement {
         present: || static_busybox().is_some(),
         what: "a statically linked busybox",
@@ -38,7 +58,11 @@ const FOR_A_NODE: &[Requirement] = &[
         what: "unshare, nsenter, setsid",
         package: "util-linux",
     },
-    Requirement { present: || has("mount") && has("umount"), what: "mount", package: "mount" },
+    Requirement {
+        present: || has("mount") && has("umount"),
+        what: "mount",
+        package: "mount",
+    },
 ];
 
 fn has(program: &str) -> bool {
@@ -47,9 +71,14 @@ fn has(program: &str) -> bool {
 
 /// The folder of the CNI plugins: Debian's, or the one upstream archives unpack to.
 pub(crate) fn cni_folder() -> Option<PathBuf> {
-    ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"].into_iter().map(PathBuf::from).find(|folder| {
-        ["bridge", "host-local", "portmap", "loopback"].iter().all(|plugin| folder.join(plugin).is_file())
-    })
+    ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|folder| {
+            ["bridge", "host-local", "portmap", "loopback"]
+                .iter()
+                .all(|plugin| folder.join(plugin).is_file())
+        })
 }
 
 /// A busybox that runs in an image without a C library.
@@ -60,17 +89,32 @@ pub(crate) fn static_busybox() -> Option<PathBuf> {
         // A dynamically linked program names its interpreter near the start of the file.
         fs::read(path).is_ok_and(|content| {
             let start = content.get(..PROGRAM_HEADERS).unwrap_or(&content);
-            !start.windows(INTERPRETER.len()).any(|window| window == INTERPRETER)
+            !start
+                .windows(INTERPRETER.len())
+                .any(|window| window == INTERPRETER)
         })
     })
 }
 
 /// Installs what can be installed; returns what a person has to.
-pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) -> Result<Vec<Missing>, Error> {
+pub(super) fn prepare(
+    cache: &Path,
+    needs: &BTreeSet<Need>,
+    progress: Progress,
+) -> Result<Vec<Missing>, Error> {
     if !needs.contains(&Need::Node) && !needs.contains(&Need::KubeProxy) {
-        return Ok(if has("setsid") { Vec::new() } else { vec![named("setsid", "util-linux")] });
+        return Ok(if has("setsid") {
+            Vec::new()
+        } else {
+            vec![named("setsid", "util-linux")]
+        });
     }
-    let absent = || FOR_A_NODE.iter().filter(|requirement| !(requirement.present)()).collect::<Vec<_>>();
+    let absent = || {
+        FOR_A_NODE
+            .iter()
+            .filter(|requirement| !(requirement.present)())
+            .collect::<Vec<_>>()
+    };
     let before = absent();
     if before.is_empty() {
         return Ok(Vec::new());
@@ -79,25 +123,35 @@ pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) 
         let packages: Vec<&str> = before.iter().map(|requirement| requirement.package).collect();
         install(cache, &packages, progress)?;
     }
-    Ok(absent().iter().map(|requirement| named(requirement.what, requirement.package)).collect())
+    Ok(absent()
+        .iter()
+        .map(|requirement| named(requirement.what, requirement.package))
+        .collect())
 }
 
 fn named(what: &str, package: &str) -> Missing {
-    Missing { what: what.into(), remedy: format!("install it (Debian and Ubuntu: `apt-get install {package}`)") }
+    Missing {
+        what: what.into(),
+        remedy: format!("install it (Debian and Ubuntu: `apt-get install {package}`)"),
+    }
 }
 
 fn install(cache: &Path, packages: &[&str], progress: Progress) -> Result<(), Error> {
     let what = format!("apt-get install {}", packages.join(" "));
     let log = cache.join("build-packages.log");
     let mut install = apt();
-    install.args(["install", "-y", "--no-install-recommends"]).args(packages);
+    install
+        .args(["install", "-y", "--no-install-recommends"])
+        .args(packages);
     if run_long(&what, &log, progress, &mut install).is_ok() {
         return Ok(());
     }
     // A machine made from an image often has no package lists, or old ones.
     run_long("apt-get update", &log, progress, apt().arg("update"))?;
     let mut again = apt();
-    again.args(["install", "-y", "--no-install-recommends"]).args(packages);
+    again
+        .args(["install", "-y", "--no-install-recommends"])
+        .args(packages);
     run_long(&what, &log, progress, &mut again)
 }
 

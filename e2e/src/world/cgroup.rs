@@ -21,7 +21,8 @@ fn unified() -> bool {
     Path::new(ROOT).join("cgroup.controllers").exists()
 }
 
-/// The root of every hierarchy: one in version 2, one a controller in version 1.
+/// The root of every hierarchy: one in version 2, one a controller in version 1. On a hybrid machine a version 2
+/// hierarchy without controllers is among them, into which container runtimes put processes too.
 fn hierarchies() -> Vec<PathBuf> {
     if unified() {
         return vec![ROOT.into()];
@@ -32,8 +33,7 @@ fn hierarchies() -> Vec<PathBuf> {
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
-        // On a hybrid machine `unified` is a version 2 hierarchy without controllers.
-        .filter(|path| path.join("tasks").exists())
+        .filter(|path| path.join("cgroup.procs").exists())
         .collect();
     found.sort();
     found
@@ -42,7 +42,12 @@ fn hierarchies() -> Vec<PathBuf> {
 /// The hierarchy in which processes are kept track of.
 fn tracking() -> Result<PathBuf, Error> {
     let found = hierarchies();
-    found.iter().find(|path| path.ends_with("pids")).or(found.first()).cloned().ok_or(Error::NoCgroups)
+    found
+        .iter()
+        .find(|path| path.ends_with("pids"))
+        .or(found.first())
+        .cloned()
+        .ok_or(Error::NoCgroups)
 }
 
 /// Takes the cgroup of that name; `false` if another world has it.
@@ -93,7 +98,12 @@ pub(super) fn processes(sandbox: &Sandbox) -> Vec<Process> {
     for hierarchy in hierarchies() {
         for folder in tree(&hierarchy.join(&sandbox.cgroup)) {
             let listed = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            found.extend(listed.lines().filter_map(|line| line.trim().parse().ok()).filter_map(Process::of));
+            found.extend(
+                listed
+                    .lines()
+                    .filter_map(|line| line.trim().parse().ok())
+                    .filter_map(Process::of),
+            );
         }
     }
     found
@@ -108,8 +118,14 @@ pub(super) fn kill_all(sandbox: &Sandbox) -> Result<(), Error> {
             return Ok(());
         }
         if started.elapsed() > Duration::from_secs(15) {
-            let pids = left.iter().map(|process| process.pid.to_string()).collect::<Vec<_>>().join(", ");
-            return Err(Error::Left { what: format!("processes {pids} of cgroup {}", sandbox.cgroup) });
+            let pids = left
+                .iter()
+                .map(|process| process.pid.to_string())
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(Error::Left {
+                what: format!("processes {pids} of cgroup {}", sandbox.cgroup),
+            });
         }
         for process in left {
             process.signal(Signal::KILL);
@@ -134,7 +150,9 @@ pub(super) fn remove(sandbox: &Sandbox) -> Result<(), Error> {
         let Some(folder) = left else { return Ok(()) };
         // The kernel lets go of a cgroup a moment after its last process.
         if started.elapsed() > Duration::from_secs(10) {
-            return Err(Error::Left { what: format!("cgroup {}", folder.display()) });
+            return Err(Error::Left {
+                what: format!("cgroup {}", folder.display()),
+            });
         }
         thread::sleep(Duration::from_millis(20));
     }
@@ -142,7 +160,9 @@ pub(super) fn remove(sandbox: &Sandbox) -> Result<(), Error> {
 
 /// Whether anything of the cgroup is there.
 pub(super) fn exists(name: &str) -> bool {
-    hierarchies().iter().any(|hierarchy| hierarchy.join(name).exists())
+    hierarchies()
+        .iter()
+        .any(|hierarchy| hierarchy.join(name).exists())
 }
 
 /// A folder and all below it, deepest first.

@@ -15,5 +15,8 @@ pub(super) fn anvil(world: &WorldState, place: Place, address: &str, port: u16) 
         format!("--state={}", world.run_dir.join("chain.json").display()),
     ];
     let ready = Ready::Chain(world.rpc_url.clone());
-    Part { stop: Stop::Interrupt, ..part(world, place, "anvil", ready, arguments) }
+    Part {
+        stop: Stop::Interrupt,
+        ..part(world, place, "anvil", ready, arguments)
+    }
 }

@@ -63,16 +63,41 @@ pub(super) fn identities(world: &WorldState, layout: &Layout<'_>) -> Result<Auth
     let loopback: &[&str] = &["127.0.0.1", "localhost"];
     for (file, user, group, serves) in [
         ("apiserver", "kube-apiserver", None, serves.as_slice()),
-        ("apiserver-kubelet", "kube-apiserver-kubelet-client", Some("system:masters"), &[]),
+        (
+            "apiserver-kubelet",
+            "kube-apiserver-kubelet-client",
+            Some("system:masters"),
+            &[],
+        ),
         ("admin", "admin", Some("system:masters"), &[]),
-        ("controller-manager", "system:kube-controller-manager", None, loopback),
+        (
+            "controller-manager",
+            "system:kube-controller-manager",
+            None,
+            loopback,
+        ),
         ("scheduler", "system:kube-scheduler", None, loopback),
     ] {
-        authority.issue(&Identity { file, user, group, serves })?;
+        authority.issue(&Identity {
+            file,
+            user,
+            group,
+            serves,
+        })?;
     }
     for name in ["admin", "controller-manager", "scheduler"] {
-        let path = if name == "admin" { world.kubeconfig.clone() } else { component(world, name) };
-        kubeconfig(&path, &pki, &world.apiserver_url, "default", &Credential::Certificate(name))?;
+        let path = if name == "admin" {
+            world.kubeconfig.clone()
+        } else {
+            component(world, name)
+        };
+        kubeconfig(
+            &path,
+            &pki,
+            &world.apiserver_url,
+            "default",
+            &Credential::Certificate(name),
+        )?;
     }
     let policy = world.run_dir.join("audit-policy.yaml");
     fs::write(&policy, AUDIT_POLICY).map_err(super::file(&policy))?;
@@ -88,15 +113,21 @@ pub(super) fn component(world: &WorldState, name: &str) -> std::path::PathBuf {
 pub(super) fn etcd(world: &WorldState, layout: &Layout<'_>) -> Part {
     let clients = format!("http://127.0.0.1:{}", layout.ports.etcd);
     let peers = format!("http://127.0.0.1:{}", layout.ports.etcd_peer);
-    part(world, layout.place, "etcd", Ready::Logged("ready to serve client requests".into()), vec![
-        format!("--data-dir={}", world.run_dir.join("etcd").display()),
-        format!("--listen-client-urls={clients}"),
-        format!("--advertise-client-urls={clients}"),
-        format!("--listen-peer-urls={peers}"),
-        format!("--initial-advertise-peer-urls={peers}"),
-        format!("--initial-cluster=default={peers}"),
-        "--unsafe-no-fsync".into(),
-    ])
+    part(
+        world,
+        layout.place,
+        "etcd",
+        Ready::Logged("ready to serve client requests".into()),
+        vec![
+            format!("--data-dir={}", world.run_dir.join("etcd").display()),
+            format!("--listen-client-urls={clients}"),
+            format!("--advertise-client-urls={clients}"),
+            format!("--listen-peer-urls={peers}"),
+            format!("--initial-advertise-peer-urls={peers}"),
+            format!("--initial-cluster=default={peers}"),
+            "--unsafe-no-fsync".into(),
+        ],
+    )
 }
 
 /// The API server.
@@ -120,7 +151,10 @@ pub(super) fn apiserver(world: &WorldState, layout: &Layout<'_>) -> Part {
         format!("--kubelet-certificate-authority={}", pki("ca.crt")),
         "--kubelet-preferred-address-types=InternalIP".into(),
         "--allow-privileged=true".into(),
-        format!("--audit-policy-file={}", world.run_dir.join("audit-policy.yaml").display()),
+        format!(
+            "--audit-policy-file={}",
+            world.run_dir.join("audit-policy.yaml").display()
+        ),
         format!("--audit-log-path={}", world.audit_log.display()),
         "--audit-log-maxsize=500".into(),
         "--audit-log-maxbackup=1".into(),
@@ -130,59 +164,104 @@ pub(super) fn apiserver(world: &WorldState, layout: &Layout<'_>) -> Part {
         Place::Founder | Place::Sandbox => arguments.push("--bind-address=0.0.0.0".into()),
         // A Service cannot have a loopback address behind it, so it gets none.
         Place::Host => {
-            arguments.extend(["--bind-address=127.0.0.1".into(), "--endpoint-reconciler-type=none".into()]);
+            arguments.extend([
+                "--bind-address=127.0.0.1".into(),
+                "--endpoint-reconciler-type=none".into(),
+            ]);
         }
     }
-    part(world, layout.place, "kube-apiserver", health(world, &world.apiserver_url, "/readyz"), arguments)
+    part(
+        world,
+        layout.place,
+        "kube-apiserver",
+        health(world, &world.apiserver_url, "/readyz"),
+        arguments,
+    )
 }
 
 /// The controller manager; ready when it has made the first service account, without which no pod is admitted.
 pub(super) fn controller_manager(world: &WorldState, layout: &Layout<'_>) -> Part {
     let pki = |name: &str| world.run_dir.join("pki").join(name).display().to_string();
-    let ready = Ready::Answers(kubectl(world, &["get", "serviceaccount", "default", "--namespace=default"]));
-    part(world, layout.place, "kube-controller-manager", ready, vec![
-        format!("--kubeconfig={}", component(world, "controller-manager").display()),
-        format!("--service-account-private-key-file={}", pki("sa.key")),
-        format!("--root-ca-file={}", pki("ca.crt")),
-        format!("--cluster-signing-cert-file={}", pki("ca.crt")),
-        format!("--cluster-signing-key-file={}", pki("ca.key")),
-        format!("--tls-cert-file={}", pki("controller-manager.crt")),
-        format!("--tls-private-key-file={}", pki("controller-manager.key")),
-        "--use-service-account-credentials=true".into(),
-        "--bind-address=127.0.0.1".into(),
-        format!("--secure-port={}", layout.ports.controller_manager),
-        "--leader-elect=false".into(),
-        // The defaults are for clusters that have time.
-        "--kube-api-qps=200".into(),
-        "--kube-api-burst=400".into(),
-    ])
+    let ready = Ready::Answers(kubectl(
+        world,
+        &[
+            "--request-timeout=2s",
+            "get",
+            "serviceaccount",
+            "default",
+            "--namespace=default",
+        ],
+    ));
+    part(
+        world,
+        layout.place,
+        "kube-controller-manager",
+        ready,
+        vec![
+            format!(
+                "--kubeconfig={}",
+                component(world, "controller-manager").display()
+            ),
+            format!("--service-account-private-key-file={}", pki("sa.key")),
+            format!("--root-ca-file={}", pki("ca.crt")),
+            format!("--cluster-signing-cert-file={}", pki("ca.crt")),
+            format!("--cluster-signing-key-file={}", pki("ca.key")),
+            format!("--tls-cert-file={}", pki("controller-manager.crt")),
+            format!("--tls-private-key-file={}", pki("controller-manager.key")),
+            "--use-service-account-credentials=true".into(),
+            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={}", layout.ports.controller_manager),
+            "--leader-elect=false".into(),
+            // The defaults are for clusters that have time.
+            "--kube-api-qps=200".into(),
+            "--kube-api-burst=400".into(),
+        ],
+    )
 }
 
 /// The scheduler.
 pub(super) fn scheduler(world: &WorldState, layout: &Layout<'_>) -> Part {
     let pki = |name: &str| world.run_dir.join("pki").join(name).display().to_string();
     let url = format!("https://127.0.0.1:{}", layout.ports.scheduler);
-    part(world, layout.place, "kube-scheduler", health(world, &url, "/readyz"), vec![
-        format!("--kubeconfig={}", component(world, "scheduler").display()),
-        format!("--tls-cert-file={}", pki("scheduler.crt")),
-        format!("--tls-private-key-file={}", pki("scheduler.key")),
-        "--bind-address=127.0.0.1".into(),
-        format!("--secure-port={}", layout.ports.scheduler),
-        "--leader-elect=false".into(),
-        "--kube-api-qps=200".into(),
-        "--kube-api-burst=400".into(),
-    ])
+    part(
+        world,
+        layout.place,
+        "kube-scheduler",
+        health(world, &url, "/readyz"),
+        vec![
+            format!("--kubeconfig={}", component(world, "scheduler").display()),
+            format!("--tls-cert-file={}", pki("scheduler.crt")),
+            format!("--tls-private-key-file={}", pki("scheduler.key")),
+            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={}", layout.ports.scheduler),
+            "--leader-elect=false".into(),
+            "--kube-api-qps=200".into(),
+            "--kube-api-burst=400".into(),
+        ],
+    )
 }
 
 /// The line of a kubectl that speaks as the administrator.
 pub(super) fn kubectl(world: &WorldState, arguments: &[&str]) -> Vec<String> {
-    let mut line = vec![program(world, "kubectl"), format!("--kubeconfig={}", world.kubeconfig.display())];
+    let mut line = vec![
+        program(world, "kubectl"),
+        format!("--kubeconfig={}", world.kubeconfig.display()),
+    ];
     line.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     line
 }
 
 fn health(world: &WorldState, url: &str, path: &str) -> Ready {
-    Ready::Answers(kubectl(world, &[&format!("--server={url}"), "--request-timeout=2s", "get", "--raw", path]))
+    Ready::Answers(kubectl(
+        world,
+        &[
+            &format!("--server={url}"),
+            "--request-timeout=2s",
+            "get",
+            "--raw",
+            path,
+        ],
+    ))
 }
 
 /// A program of the world's own folder.
@@ -191,7 +270,13 @@ pub(super) fn program(world: &WorldState, name: &str) -> String {
 }
 
 /// A part that is a program of the world's own folder.
-pub(super) fn part(world: &WorldState, place: Place, name: &str, ready: Ready, arguments: Vec<String>) -> Part {
+pub(super) fn part(
+    world: &WorldState,
+    place: Place,
+    name: &str,
+    ready: Ready,
+    arguments: Vec<String>,
+) -> Part {
     let mut command = vec![program(world, name)];
     command.extend(arguments);
     Part {

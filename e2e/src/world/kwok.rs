@@ -20,7 +20,12 @@ pub(super) fn kwok(world: &WorldState, tools: &Tools, place: Place, port: u16) -
         format!("--manage-nodes-with-annotation-selector={ANNOTATION}=fake"),
         format!("--server-address=127.0.0.1:{port}"),
     ];
-    arguments.extend(tools.kwok_stages().iter().map(|stage| format!("--config={}", stage.display())));
+    arguments.extend(
+        tools
+            .kwok_stages()
+            .iter()
+            .map(|stage| format!("--config={}", stage.display())),
+    );
     part(world, place, "kwok", Ready::Started, arguments)
 }
 
@@ -31,7 +36,9 @@ pub(super) fn nodes(count: u32, beside_a_real_node: Option<&str>) -> Value {
         Some(_) => json!([{ "key": ANNOTATION, "value": "fake", "effect": "NoSchedule" }]),
         None => json!([]),
     };
-    let items: Vec<Value> = (0..count).map(|number| node(&format!("kwok-{number}"), &taints)).collect();
+    let items: Vec<Value> = (0..count)
+        .map(|number| node(&format!("kwok-{number}"), &taints))
+        .collect();
     json!({ "apiVersion": "v1", "kind": "List", "items": items })
 }
 
@@ -73,7 +80,10 @@ mod tests {
 
     #[test]
     fn fake_nodes_beside_a_real_one_are_tainted_and_alone_they_are_not() {
-        assert_eq!(nodes(1, Some("gpu-node"))["items"][0]["spec"]["taints"][0]["effect"], "NoSchedule");
+        assert_eq!(
+            nodes(1, Some("gpu-node"))["items"][0]["spec"]["taints"][0]["effect"],
+            "NoSchedule"
+        );
         assert_eq!(nodes(1, None)["items"][0]["spec"]["taints"], json!([]));
     }
 
@@ -84,6 +94,9 @@ mod tests {
         let node = &list["items"][2];
         assert_eq!(node["metadata"]["name"], "kwok-2");
         assert_eq!(node["status"]["allocatable"]["nvidia.com/gpu"], "8");
-        assert_eq!(node["metadata"]["labels"]["nvidia.com/gpu.product"], "NVIDIA-H100-80GB-HBM3");
+        assert_eq!(
+            node["metadata"]["labels"]["nvidia.com/gpu.product"],
+            "NVIDIA-H100-80GB-HBM3"
+        );
     }
 }

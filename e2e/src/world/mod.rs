@@ -31,6 +31,7 @@ use ports::Ports;
 use crate::command;
 use crate::prepare::{self, Missing, Tools};
 use crate::progress::Progress;
+use crate::rpc;
 
 /// How long a part may take until it is ready; a cold machine reads 600 MB of programs from its disk first.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -64,7 +65,9 @@ pub enum Error {
         known: String,
     },
     /// The world has no real node.
-    #[error("this world has no real node (lane kwok-only or external), so it has no containers, logs or devices")]
+    #[error(
+        "this world has no real node (lane kwok-only or external), so it has no containers, logs or devices"
+    )]
     NoNode,
     /// The world's cluster is the user's.
     #[error("this needs the world's own cluster, but KUBECONFIG names the user's")]
@@ -75,6 +78,9 @@ pub enum Error {
     /// There is no world in that folder.
     #[error("no world in {}; start one with `leaseport-world up`", .0.display())]
     NoWorld(PathBuf),
+    /// Another process starts the same world.
+    #[error("another `leaseport-world up` works in {}; wait for it, or choose another --name", .0.display())]
+    Busy(PathBuf),
     /// An option does not fit.
     #[error("{option} = `{value}`: {remedy}")]
     Option {
@@ -102,10 +108,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No cgroup hierarchy is mounted.
-    #[error("no cgroup hierarchy under /sys/fs/cgroup; a real node needs one (in a container: run it with --privileged)")]
+    #[error(
+        "no cgroup hierarchy under /sys/fs/cgroup; a real node needs one (in a container: run it with --privileged)"
+    )]
     NoCgroups,
     /// All numbers for a world's networks are taken.
-    #[error("10.240.1.0/24 to 10.240.255.0/24 are all in use; take down a world or a network of this machine")]
+    #[error(
+        "10.240.1.0/24 to 10.240.255.0/24 are all in use; take down a world or a network of this machine"
+    )]
     NoFreeNetwork,
     /// Something of the world is still there after `down`.
     #[error("left behind: {what}")]
@@ -153,13 +163,21 @@ impl World {
         let run_dir = std::path::absolute(&options.run_dir).map_err(file(&options.run_dir))?;
         check_run_dir(&run_dir)?;
         let progress = options.progress;
+        let _turn = take_turn(&run_dir)?;
         match WorldState::load(&run_dir) {
             Ok(state) if state.phase == Phase::Up && state.parts.iter().all(Part::alive) => {
                 progress.say(&format!("world `{}` runs already", state.name));
-                return Ok(Self { state, progress, tenure: Tenure::Kept });
+                return Ok(Self {
+                    state,
+                    progress,
+                    tenure: Tenure::Kept,
+                });
             }
             Ok(state) => {
-                progress.say(&format!("world `{}` is there in parts; taking it down first", state.name));
+                progress.say(&format!(
+                    "world `{}` is there in parts; taking it down first",
+                    state.name
+                ));
                 teardown::down(&state, Keep::Nothing, progress)?;
             }
             Err(Error::NoWorld(_)) => {}
@@ -168,14 +186,27 @@ impl World {
 
         let (lane, lacks) = choose_lane(options, Machine::look()).map_err(Error::NodeImpossible)?;
         if lane == Lane::KwokOnly && !lacks.is_empty() {
-            progress.say("no real node on this machine, only nodes that kwok keeps (no logs, no exec, no devices):");
+            progress.say(
+                "no real node on this machine, only nodes that kwok keeps (no logs, no exec, no devices):",
+            );
             for one in &lacks {
                 progress.say(&format!("  - {one}"));
             }
         }
-        let tools = prepare::prepare(&options.cache, &options.needs(lane), progress)?;
+        let prepared = prepare::prepare(&options.cache, &options.needs(lane), progress);
         let state = new_state(options, run_dir, lane)?;
-        let mut world = Self { state, progress, tenure: Tenure::Owned };
+        let tools = match prepared {
+            Ok(tools) => tools,
+            Err(error) => {
+                teardown::down(&state, Keep::Nothing, Progress::Quiet)?;
+                return Err(error.into());
+            }
+        };
+        let mut world = Self {
+            state,
+            progress,
+            tenure: Tenure::Owned,
+        };
         if let Err(error) = world.start(options, &tools) {
             world.tenure = Tenure::Kept;
             if let Err(more) = teardown::down(&world.state, Keep::Logs, progress) {
@@ -192,7 +223,11 @@ impl World {
     /// [`Error::NoWorld`] if there is none.
     pub fn attach(run_dir: &Path) -> Result<Self, Error> {
         let run_dir = std::path::absolute(run_dir).map_err(file(run_dir))?;
-        Ok(Self { state: WorldState::load(&run_dir)?, progress: Progress::Quiet, tenure: Tenure::Kept })
+        Ok(Self {
+            state: WorldState::load(&run_dir)?,
+            progress: Progress::Quiet,
+            tenure: Tenure::Kept,
+        })
     }
 
     /// Lets the world go on when this value is dropped.
@@ -263,7 +298,9 @@ impl World {
     /// As [`World::kubectl`].
     pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String, Error> {
         let line = control_plane::kubectl(&self.state, arguments);
-        let Some((program, arguments)) = line.split_first() else { return Ok(String::new()) };
+        let Some((program, arguments)) = line.split_first() else {
+            return Ok(String::new());
+        };
         Ok(command::run_with_input(program, arguments, input.as_bytes())?)
     }
 
@@ -273,7 +310,18 @@ impl World {
     /// As [`World::kubectl`].
     pub fn kubectl_json(&self, arguments: &[&str]) -> Result<serde_json::Value, Error> {
         let text = self.kubectl(&[arguments, &["--output=json"]].concat())?;
-        serde_json::from_str(&text).map_err(|source| Error::State { path: "kubectl --output=json".into(), source })
+        serde_json::from_str(&text).map_err(|source| Error::State {
+            path: "kubectl --output=json".into(),
+            source,
+        })
+    }
+
+    /// Calls a JSON-RPC method of the chain and returns its result.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the URL and what the node said.
+    pub fn rpc(&self, method: &str, parameters: &serde_json::Value) -> Result<serde_json::Value, Error> {
+        rpc::call(&self.state.rpc_url, method, parameters).map_err(file(Path::new(&self.state.rpc_url)))
     }
 
     /// Runs a command where the node's parts run: in the world's mount and network namespaces.
@@ -282,7 +330,11 @@ impl World {
     /// [`Error::NoNode`] without a real node, [`Error::Command`] if the command fails.
     pub fn inside(&self, arguments: &[&str]) -> Result<String, Error> {
         self.node()?;
-        run_in(Place::Sandbox, &self.state, &arguments.iter().map(|&word| word.to_owned()).collect::<Vec<_>>())
+        run_in(
+            Place::Sandbox,
+            &self.state,
+            &arguments.iter().map(|&word| word.to_owned()).collect::<Vec<_>>(),
+        )
     }
 
     /// Loads an image (a `docker save` archive) into the node.
@@ -331,7 +383,7 @@ impl World {
     pub fn kill_part(&mut self, name: &str) -> Result<(), Error> {
         self.state.part(name)?;
         for part in self.state.parts.iter_mut().filter(|part| part.name == name) {
-            part.stop(Duration::ZERO);
+            part.kill();
         }
         self.state.save()
     }
@@ -363,15 +415,29 @@ impl World {
         if self.state.lane == Lane::External {
             return Err(Error::NotOwnCluster);
         }
-        let token =
-            self.kubectl(&["create", "token", name, &format!("--namespace={namespace}"), "--duration=24h"])?;
+        let token = self.kubectl(&[
+            "create",
+            "token",
+            name,
+            &format!("--namespace={namespace}"),
+            "--duration=24h",
+        ])?;
         let folder = self.state.run_dir.join("kubeconfigs");
         fs::create_dir_all(&folder).map_err(file(&folder))?;
         let server = server.unwrap_or(&self.state.apiserver_url);
         let digest = crate::image::hex(server.as_bytes());
-        let path = folder.join(format!("{namespace}-{name}-{}.yaml", digest.get(..8).unwrap_or(&digest)));
+        let path = folder.join(format!(
+            "{namespace}-{name}-{}.yaml",
+            digest.get(..8).unwrap_or(&digest)
+        ));
         let credential = pki::Credential::Token(token.trim());
-        pki::kubeconfig(&path, &self.state.run_dir.join("pki"), server, namespace, &credential)?;
+        pki::kubeconfig(
+            &path,
+            &self.state.run_dir.join("pki"),
+            server,
+            namespace,
+            &credential,
+        )?;
         Ok(path)
     }
 
@@ -387,21 +453,44 @@ impl World {
             Lane::KwokOnly => self.start_on_loopback(options, tools, &ports)?,
             Lane::External => {
                 self.start_chain(options, Place::Host, "127.0.0.1", &ports)?;
-                self.kubectl(&["version"])?;
+                let view = [
+                    "config",
+                    "view",
+                    "--minify",
+                    "--output=jsonpath={.clusters[0].cluster.server}",
+                ];
+                self.state.apiserver_url = self.kubectl(&view)?;
+                let address = self
+                    .state
+                    .apiserver_url
+                    .trim_start_matches("https://")
+                    .trim_end_matches('/');
+                self.state.apiserver_addr = address.to_owned();
+                self.kubectl(&["--request-timeout=10s", "version"])?;
             }
         }
         if options.rpc_url.is_none() {
             self.wait("anvil")?;
-        } else if options.rpc_url.as_deref().is_some_and(|url| url.starts_with("http://")) {
-            part::block_number(&self.state.rpc_url).map_err(|source| Error::Option {
-                option: "LEASEPORT_RPC_URL",
-                value: self.state.rpc_url.clone(),
-                remedy: format!("no EVM node answers there ({source})"),
+        } else if options
+            .rpc_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http://"))
+        {
+            rpc::call(&self.state.rpc_url, "eth_blockNumber", &serde_json::json!([])).map_err(|source| {
+                Error::Option {
+                    option: "LEASEPORT_RPC_URL",
+                    value: self.state.rpc_url.clone(),
+                    remedy: format!("no EVM node answers there ({source})"),
+                }
             })?;
         }
         self.state.phase = Phase::Up;
         self.state.save()?;
-        self.progress.say(&format!("world `{}` is up after {:.1} s", self.state.name, started.elapsed().as_secs_f64()));
+        self.progress.say(&format!(
+            "world `{}` is up after {:.1} s",
+            self.state.name,
+            started.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
@@ -425,7 +514,12 @@ impl World {
                 } else {
                     node::gpu_ids(&state.run_dir.display().to_string(), options.gpus)
                 };
-                state.node = Some(Node { name: node::NAME.into(), ip: sandbox.node_ip.clone(), gpus });
+                state.node = Some(Node {
+                    name: node::NAME.into(),
+                    ip: sandbox.node_ip.clone(),
+                    gpu_count: options.gpus,
+                    gpus,
+                });
                 let address = sandbox.node_ip.clone();
                 state.sandbox = Some(sandbox);
                 address
@@ -454,8 +548,17 @@ impl World {
         let (Some(sandbox), Some(node)) = (self.state.sandbox.clone(), self.state.node.clone()) else {
             return Err(Error::NoNode);
         };
-        let pause = control_plane::part(&self.state, Place::Founder, sandbox::FOUNDER, Ready::Started, Vec::new());
-        self.launch(Part { command: vec![control_plane::program(&self.state, "pause")], ..pause })?;
+        let pause = control_plane::part(
+            &self.state,
+            Place::Founder,
+            sandbox::FOUNDER,
+            Ready::Started,
+            Vec::new(),
+        );
+        self.launch(Part {
+            command: vec![control_plane::program(&self.state, "pause")],
+            ..pause
+        })?;
         sandbox::furnish(&self.state, &sandbox)?;
         self.start_chain(options, Place::Sandbox, "0.0.0.0", ports)?;
 
@@ -484,7 +587,11 @@ impl World {
         self.wait("kube-controller-manager")?;
         self.wait("kube-scheduler")?;
         self.wait("kubelet")?;
-        self.launch(node::device_plugin(&self.state, &node, options.device_plugin.as_deref()))?;
+        self.launch(node::device_plugin(
+            &self.state,
+            &node,
+            options.device_plugin.as_deref(),
+        ))?;
         if options.services == Services::KubeProxy {
             self.launch(node::proxy(&self.state))?;
             self.wait("kube-proxy")?;
@@ -515,14 +622,26 @@ impl World {
         self.start_kwok(options, tools, Place::Host, ports)
     }
 
-    fn start_chain(&mut self, options: &Options, place: Place, address: &str, ports: &Ports) -> Result<(), Error> {
+    fn start_chain(
+        &mut self,
+        options: &Options,
+        place: Place,
+        address: &str,
+        ports: &Ports,
+    ) -> Result<(), Error> {
         if options.rpc_url.is_some() {
             return Ok(());
         }
         self.launch(chain::anvil(&self.state, place, address, ports.chain))
     }
 
-    fn start_kwok(&mut self, options: &Options, tools: &Tools, place: Place, ports: &Ports) -> Result<(), Error> {
+    fn start_kwok(
+        &mut self,
+        options: &Options,
+        tools: &Tools,
+        place: Place,
+        ports: &Ports,
+    ) -> Result<(), Error> {
         if self.state.kwok_nodes == 0 {
             return Ok(());
         }
@@ -530,14 +649,23 @@ impl World {
         let beside = self.state.node.as_ref().map(|node| node.name.as_str());
         let nodes = kwok::nodes(self.state.kwok_nodes, beside).to_string();
         self.kubectl_with_input(&["create", "--filename=-"], &nodes)?;
-        let ready = ["wait", "--for=condition=Ready", "--selector=type=kwok", "--timeout=60s", "node"];
+        let ready = [
+            "wait",
+            "--for=condition=Ready",
+            "--selector=type=kwok",
+            "--timeout=60s",
+            "node",
+        ];
         if self.kubectl(&ready).is_err() {
             // The log of kwok says why, kubectl does not.
             let mut silent = self.state.part("kwok")?.clone();
             silent.ready = Ready::Answers(control_plane::kubectl(&self.state, &ready));
             silent.wait_ready(&self.state, Duration::ZERO)?;
         }
-        self.progress.say(&format!("{} kwok nodes are ready", options.kwok_nodes.max(self.state.kwok_nodes)));
+        self.progress.say(&format!(
+            "{} kwok nodes are ready",
+            options.kwok_nodes.max(self.state.kwok_nodes)
+        ));
         Ok(())
     }
 
@@ -552,12 +680,20 @@ impl World {
     fn wait(&self, name: &str) -> Result<(), Error> {
         let started = Instant::now();
         self.state.part(name)?.wait_ready(&self.state, PATIENCE)?;
-        self.progress.say(&format!("{name} is ready (waited {:.1} s)", started.elapsed().as_secs_f64()));
+        self.progress.say(&format!(
+            "{name} is ready (waited {:.1} s)",
+            started.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
     fn store(&mut self, part: &Part) -> Result<(), Error> {
-        for known in self.state.parts.iter_mut().filter(|known| known.name == part.name) {
+        for known in self
+            .state
+            .parts
+            .iter_mut()
+            .filter(|known| known.name == part.name)
+        {
             *known = part.clone();
         }
         self.state.save()
@@ -570,7 +706,8 @@ impl Drop for World {
             Tenure::Kept => {}
             Tenure::Owned => {
                 if let Err(error) = teardown::down(&self.state, Keep::Nothing, self.progress) {
-                    self.progress.say(&format!("world `{}`: {error}", self.state.name));
+                    self.progress
+                        .say(&format!("world `{}`: {error}", self.state.name));
                 }
             }
         }
@@ -598,10 +735,25 @@ fn new_state(options: &Options, run_dir: PathBuf, lane: Lane) -> Result<WorldSta
         sandbox: None,
         node: None,
         // Without a real node there has to be something to schedule on.
-        kwok_nodes: if lane == Lane::KwokOnly { options.kwok_nodes.max(1) } else { options.kwok_nodes },
+        kwok_nodes: if lane == Lane::KwokOnly {
+            options.kwok_nodes.max(1)
+        } else {
+            options.kwok_nodes
+        },
         parts: Vec::new(),
         run_dir,
     })
+}
+
+/// Keeps a second `up` out of the same folder for as long as the returned file is open.
+fn take_turn(run_dir: &Path) -> Result<fs::File, Error> {
+    fs::create_dir_all(run_dir).map_err(file(run_dir))?;
+    let path = run_dir.join("lock");
+    let lock = fs::File::create(&path).map_err(file(&path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => Err(Error::Busy(run_dir.to_owned())),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
@@ -654,14 +806,22 @@ mod tests {
     fn a_name_that_is_no_folder_name_is_refused() {
         assert!(check_name("test-1").is_ok());
         for name in ["", "a/b", "..", "a b"] {
-            assert!(check_name(name).unwrap_err().to_string().contains("name = "), "{name}");
+            assert!(
+                check_name(name).unwrap_err().to_string().contains("name = "),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_run_folder_that_the_node_would_hide_is_refused() {
         assert!(check_run_dir(Path::new("/home/user/.leaseport/default")).is_ok());
-        assert!(check_run_dir(Path::new("/run/user/0/world")).unwrap_err().to_string().contains("/run"));
+        assert!(
+            check_run_dir(Path::new("/run/user/0/world"))
+                .unwrap_err()
+                .to_string()
+                .contains("/run")
+        );
     }
 
     #[test]

@@ -62,7 +62,14 @@ pub(super) fn gpu_ids(world: &str, gpus: u32) -> Vec<String> {
         .map(|index| {
             let digest = hex(format!("leaseport-world {world} gpu {index}").as_bytes());
             let piece = |from: usize, to: usize| digest.get(from..to).unwrap_or_default().to_owned();
-            format!("GPU-{}-{}-4{}-8{}-{}", piece(0, 8), piece(8, 12), piece(13, 16), piece(17, 20), piece(20, 32))
+            format!(
+                "GPU-{}-{}-4{}-8{}-{}",
+                piece(0, 8),
+                piece(8, 12),
+                piece(13, 16),
+                piece(17, 20),
+                piece(20, 32)
+            )
         })
         .collect()
 }
@@ -92,7 +99,14 @@ pub(super) fn read_inventory(path: &Path) -> Result<Vec<(String, Health)>, Error
         .lines()
         .filter_map(|line| line.split_once(' '))
         .map(|(id, word)| {
-            (id.to_owned(), if word == "healthy" { Health::Healthy } else { Health::Unhealthy })
+            (
+                id.to_owned(),
+                if word == "healthy" {
+                    Health::Healthy
+                } else {
+                    Health::Unhealthy
+                },
+            )
         })
         .collect())
 }
@@ -116,19 +130,38 @@ pub(super) fn configure(
     let pki = world.run_dir.join("pki");
     let user = format!("system:node:{}", node.name);
     let serves = [node.name.as_str(), node.ip.as_str(), "127.0.0.1"];
-    authority.issue(&Identity { file: "node", user: &user, group: Some("system:nodes"), serves: &serves })?;
-    authority.issue(&Identity { file: "proxy", user: "system:kube-proxy", group: None, serves: &[] })?;
+    authority.issue(&Identity {
+        file: "node",
+        user: &user,
+        group: Some("system:nodes"),
+        serves: &serves,
+    })?;
+    authority.issue(&Identity {
+        file: "proxy",
+        user: "system:kube-proxy",
+        group: None,
+        serves: &[],
+    })?;
     for (file, certificate) in [("kubelet", "node"), ("kube-proxy", "proxy")] {
         let credential = Credential::Certificate(certificate);
-        kubeconfig(&component(world, file), &pki, &world.apiserver_url, "default", &credential)?;
+        kubeconfig(
+            &component(world, file),
+            &pki,
+            &world.apiserver_url,
+            "default",
+            &credential,
+        )?;
     }
 
     let folder = world.run_dir.join("node");
     for (name, content) in [
         ("containerd.toml", containerd_config(&folder)),
-        ("cni/10-leaseport.conflist", cni_config(sandbox)),
+        ("cni-config/10-leaseport.conflist", cni_config(sandbox)),
         ("kubelet.yaml", kubelet_config(sandbox, node, &pki)),
-        ("kube-proxy.yaml", proxy_config(sandbox, node, &component(world, "kube-proxy"))),
+        (
+            "kube-proxy.yaml",
+            proxy_config(sandbox, node, &component(world, "kube-proxy")),
+        ),
     ] {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
@@ -168,7 +201,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{plugins}"
-    conf_dir = "{folder}/cni"
+    conf_dir = "{folder}/cni-config"
 "#,
         pause = image::PAUSE,
     )
@@ -261,34 +294,63 @@ pub(super) fn containerd(world: &WorldState) -> Part {
 
 /// The line of a `ctr` that sees what the kubelet sees.
 pub(super) fn ctr(arguments: &[&str]) -> Vec<String> {
-    ["ctr", "--address", SOCKET, "--namespace", "k8s.io"].iter().chain(arguments).map(|&word| word.into()).collect()
+    ["ctr", "--address", SOCKET, "--namespace", "k8s.io"]
+        .iter()
+        .chain(arguments)
+        .map(|&word| word.into())
+        .collect()
 }
 
 /// The kubelet; ready when its node is.
 pub(super) fn kubelet(world: &WorldState, node: &Node) -> Part {
-    let labels = gpu_labels(u32::try_from(node.gpus.len()).unwrap_or_default());
-    let labels = labels.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(",");
+    let labels = gpu_labels(node.gpu_count);
+    let labels = labels
+        .iter()
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect::<Vec<_>>()
+        .join(",");
     let name = format!("node/{}", node.name);
-    let ready = Ready::Answers(kubectl(world, &["wait", "--for=condition=Ready", "--timeout=1s", &name]));
-    part(world, Place::Sandbox, "kubelet", ready, vec![
-        format!("--config={}", world.run_dir.join("node").join("kubelet.yaml").display()),
-        format!("--kubeconfig={}", component(world, "kubelet").display()),
-        format!("--hostname-override={}", node.name),
-        format!("--node-ip={}", node.ip),
-        format!("--node-labels={labels}"),
-        "--v=2".into(),
-    ])
+    let ready = Ready::Answers(kubectl(
+        world,
+        &["wait", "--for=condition=Ready", "--timeout=1s", &name],
+    ));
+    part(
+        world,
+        Place::Sandbox,
+        "kubelet",
+        ready,
+        vec![
+            format!(
+                "--config={}",
+                world.run_dir.join("node").join("kubelet.yaml").display()
+            ),
+            format!("--kubeconfig={}", component(world, "kubelet").display()),
+            format!("--hostname-override={}", node.name),
+            format!("--node-ip={}", node.ip),
+            format!("--node-labels={labels}"),
+            "--v=2".into(),
+        ],
+    )
 }
 
 /// The device plugin; ready when the node offers GPUs.
 pub(super) fn device_plugin(world: &WorldState, node: &Node, own: Option<&Path>) -> Part {
-    let offered = format!(r"--for=jsonpath={{.status.allocatable.nvidia\.com/gpu}}={}", node.gpus.len());
+    let offered = format!(
+        r"--for=jsonpath={{.status.allocatable.nvidia\.com/gpu}}={}",
+        node.gpu_count
+    );
     let any = r"--for=jsonpath={.status.allocatable.nvidia\.com/gpu}";
     let condition = if own.is_some() { any } else { &offered };
-    let ready = Ready::Answers(kubectl(world, &["wait", condition, "--timeout=1s", &format!("node/{}", node.name)]));
+    let ready = Ready::Answers(kubectl(
+        world,
+        &["wait", condition, "--timeout=1s", &format!("node/{}", node.name)],
+    ));
     let command = match own {
         Some(path) => vec![path.display().to_string()],
-        None => vec![program(world, "deviceplugin"), format!("--inventory={}", inventory(world).display())],
+        None => vec![
+            program(world, "deviceplugin"),
+            format!("--inventory={}", inventory(world).display()),
+        ],
     };
     Part {
         name: "device-plugin".into(),
@@ -303,9 +365,17 @@ pub(super) fn device_plugin(world: &WorldState, node: &Node, own: Option<&Path>)
 
 /// kube-proxy.
 pub(super) fn proxy(world: &WorldState) -> Part {
-    let healthy = ["sh", "-c", "iptables -t nat -S KUBE-SERVICES"].map(str::to_owned).to_vec();
+    let healthy = ["sh", "-c", "iptables -t nat -S KUBE-SERVICES"]
+        .map(str::to_owned)
+        .to_vec();
     let config = world.run_dir.join("node").join("kube-proxy.yaml");
-    part(world, Place::Sandbox, "kube-proxy", Ready::Answers(healthy), vec![format!("--config={}", config.display())])
+    part(
+        world,
+        Place::Sandbox,
+        "kube-proxy",
+        Ready::Answers(healthy),
+        vec![format!("--config={}", config.display())],
+    )
 }
 
 /// Packs the images every world has and loads them and the given ones into the node.
@@ -313,12 +383,16 @@ pub(super) fn load_images(world: &WorldState, tools: &Tools, options: &Options) 
     let folder = world.run_dir.join("images");
     fs::create_dir_all(&folder).map_err(super::file(&folder))?;
     let pause = folder.join("pause.tar");
-    image::pause(tools.program("pause")?).write(&pause).map_err(super::file(&pause))?;
+    image::pause(tools.program("pause")?)
+        .write(&pause)
+        .map_err(super::file(&pause))?;
     let busybox = folder.join("busybox.tar");
     if let Some(program) = static_busybox() {
         let listed = crate::command::run(&program.display().to_string(), ["--list"])?;
         let applets: Vec<String> = listed.lines().map(str::to_owned).collect();
-        image::busybox(&program, &applets).write(&busybox).map_err(super::file(&busybox))?;
+        image::busybox(&program, &applets)
+            .write(&busybox)
+            .map_err(super::file(&busybox))?;
     }
     for archive in [pause, busybox].iter().chain(&options.images) {
         load_image(world, archive)?;
@@ -329,7 +403,11 @@ pub(super) fn load_images(world: &WorldState, tools: &Tools, options: &Options) 
 /// Loads one `docker save` archive into the node.
 pub(super) fn load_image(world: &WorldState, archive: &Path) -> Result<(), Error> {
     let archive = std::path::absolute(archive).map_err(super::file(archive))?;
-    run_in(Place::Sandbox, world, &ctr(&["images", "import", &archive.display().to_string()]))?;
+    run_in(
+        Place::Sandbox,
+        world,
+        &ctr(&["images", "import", &archive.display().to_string()]),
+    )?;
     Ok(())
 }
 
@@ -348,7 +426,12 @@ mod tests {
         assert_eq!(all.len(), 16);
         assert_eq!(first, gpu_ids("one", 8));
         for id in all {
-            let groups: Vec<usize> = id.strip_prefix("GPU-").unwrap().split('-').map(str::len).collect();
+            let groups: Vec<usize> = id
+                .strip_prefix("GPU-")
+                .unwrap()
+                .split('-')
+                .map(str::len)
+                .collect();
             assert_eq!(groups, [8, 4, 4, 4, 12], "{id}");
         }
     }
@@ -357,17 +440,31 @@ mod tests {
     fn an_inventory_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gpus");
-        let gpus = vec![("GPU-a".to_owned(), Health::Healthy), ("GPU-b".to_owned(), Health::Unhealthy)];
+        let gpus = vec![
+            ("GPU-a".to_owned(), Health::Healthy),
+            ("GPU-b".to_owned(), Health::Unhealthy),
+        ];
         write_inventory(&path, &gpus).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "GPU-a healthy\nGPU-b unhealthy\n");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "GPU-a healthy\nGPU-b unhealthy\n"
+        );
         assert_eq!(read_inventory(&path).unwrap(), gpus);
     }
 
     #[test]
     fn every_label_is_one_that_kubernetes_accepts() {
         for (label, value) in gpu_labels(8) {
-            assert!(label.starts_with("nvidia.com/") && label.len() <= 63 + 11, "{label}");
-            assert!(value.len() <= 63 && value.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)));
+            assert!(
+                label.starts_with("nvidia.com/") && label.len() <= 63 + 11,
+                "{label}"
+            );
+            assert!(
+                value.len() <= 63
+                    && value
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+            );
         }
     }
 }

@@ -64,7 +64,8 @@ impl Options {
     #[must_use]
     pub fn from_env(name: &str) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let use_kubeconfig = set("LEASEPORT_USE_KUBECONFIG").is_some_and(|value| value == "1" || value == "true");
+        let use_kubeconfig =
+            set("LEASEPORT_USE_KUBECONFIG").is_some_and(|value| value == "1" || value == "true");
         Self {
             name: name.into(),
             run_dir: default_run_dir(name),
@@ -142,7 +143,10 @@ impl Machine {
             .find_map(|line| line.strip_prefix("CapEff:"))
             .and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
             .unwrap_or_default();
-        Self { root: rustix::process::geteuid().is_root(), capabilities }
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            capabilities,
+        }
     }
 
     /// What keeps this machine from having a real node.
@@ -150,14 +154,25 @@ impl Machine {
     pub fn lacks(&self) -> Vec<Missing> {
         const NET_ADMIN: u32 = 12;
         const SYS_ADMIN: u32 = 21;
-        let one = |what: &str, remedy: &str| Missing { what: what.into(), remedy: remedy.into() };
+        let one = |what: &str, remedy: &str| Missing {
+            what: what.into(),
+            remedy: remedy.into(),
+        };
         if !self.root {
-            return vec![one("root", "a real node needs it for namespaces, mounts and cgroups; run as root or by sudo")];
+            return vec![one(
+                "root",
+                "a real node needs it for namespaces, mounts and cgroups; run as root or by sudo",
+            )];
         }
         [(SYS_ADMIN, "CAP_SYS_ADMIN"), (NET_ADMIN, "CAP_NET_ADMIN")]
             .into_iter()
             .filter(|(bit, _)| self.capabilities & (1 << bit) == 0)
-            .map(|(_, name)| one(name, "this root is confined; in a container run it with --privileged"))
+            .map(|(_, name)| {
+                one(
+                    name,
+                    "this root is confined; in a container run it with --privileged",
+                )
+            })
             .collect()
     }
 }
@@ -185,11 +200,22 @@ mod tests {
 
     use super::*;
 
-    const USER: Machine = Machine { root: false, capabilities: 0 };
-    const ROOT: Machine = Machine { root: true, capabilities: u64::MAX };
+    const USER: Machine = Machine {
+        root: false,
+        capabilities: 0,
+    };
+    const ROOT: Machine = Machine {
+        root: true,
+        capabilities: u64::MAX,
+    };
 
     fn options(node: NodeChoice) -> Options {
-        Options { node, kubeconfig: None, rpc_url: None, ..Options::from_env("test") }
+        Options {
+            node,
+            kubeconfig: None,
+            rpc_url: None,
+            ..Options::from_env("test")
+        }
     }
 
     #[test]
@@ -201,15 +227,24 @@ mod tests {
 
     #[test]
     fn a_required_node_without_root_is_refused_with_the_reason() {
-        assert_eq!(choose_lane(&options(NodeChoice::Required), USER).unwrap_err()[0].what, "root");
+        assert_eq!(
+            choose_lane(&options(NodeChoice::Required), USER).unwrap_err()[0].what,
+            "root"
+        );
     }
 
     #[test]
     fn a_root_without_namespaces_is_told_which_capability_it_lacks() {
-        let confined = Machine { root: true, capabilities: 1 << 12 };
+        let confined = Machine {
+            root: true,
+            capabilities: 1 << 12,
+        };
         let (lane, lacks) = choose_lane(&options(NodeChoice::IfPossible), confined).unwrap();
         assert_eq!(lane, Lane::KwokOnly);
-        assert_eq!(lacks.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(), ["CAP_SYS_ADMIN"]);
+        assert_eq!(
+            lacks.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
+            ["CAP_SYS_ADMIN"]
+        );
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! One long-running process of a world: how it starts in its own session, how it is seen to be ready, how it ends.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -10,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Error;
 use super::state::WorldState;
-use crate::command;
+use crate::{command, rpc};
 
 const POLL: Duration = Duration::from_millis(50);
 const SPAWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -143,7 +143,11 @@ impl Part {
     pub(super) fn start(&mut self, world: &WorldState) -> Result<(), Error> {
         let pid_file = world.run_dir.join("pids").join(&self.name);
         fs::remove_file(&pid_file).ok();
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(super::file(&self.log))?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .map_err(super::file(&self.log))?;
         let errors = log.try_clone().map_err(super::file(&self.log))?;
         let cgroup = match self.place {
             Place::Host => String::new(),
@@ -167,7 +171,9 @@ impl Part {
         }
         let started = Instant::now();
         loop {
-            let pid = fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
+            let pid = fs::read_to_string(&pid_file)
+                .ok()
+                .and_then(|text| text.trim().parse().ok());
             if let Some(pid) = pid {
                 self.process = Process::of(pid);
                 if self.process.is_none() {
@@ -205,20 +211,31 @@ impl Part {
     fn is_ready(&self, world: &WorldState) -> Result<bool, Error> {
         Ok(match &self.ready {
             Ready::Started => self.alive(),
-            Ready::Logged(text) => fs::read(&self.log).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text)),
+            Ready::Logged(text) => {
+                fs::read(&self.log).is_ok_and(|log| String::from_utf8_lossy(&log).contains(text))
+            }
             Ready::Answers(question) => run_in(self.place, world, question).is_ok(),
-            Ready::Chain(url) => block_number(url).is_ok(),
+            Ready::Chain(url) => rpc::call(url, "eth_blockNumber", &json!([])).is_ok(),
         })
     }
 
     /// Asks the part to end, and kills it if it does not within `patience`.
     pub(super) fn stop(&mut self, patience: Duration) {
-        let Some(process) = self.process.take() else { return };
+        let Some(process) = self.process.take() else {
+            return;
+        };
         process.signal(match self.stop {
             Stop::Terminate => Signal::TERM,
             Stop::Interrupt => Signal::INT,
         });
         if !process.ended_within(patience) {
+            process.kill();
+        }
+    }
+
+    /// Kills the part without asking.
+    pub(super) fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
             process.kill();
         }
     }
@@ -248,7 +265,14 @@ fn entering(place: Place, world: &WorldState) -> Result<Vec<String>, Error> {
         Place::Founder => words(&["unshare", "--mount", "--net", "--propagation", "private"]),
         Place::Sandbox => {
             let founder = super::sandbox::founder(world)?;
-            words(&["nsenter", "--target", &founder.pid.to_string(), "--mount", "--net", "--"])
+            words(&[
+                "nsenter",
+                "--target",
+                &founder.pid.to_string(),
+                "--mount",
+                "--net",
+                "--",
+            ])
         }
     })
 }
@@ -257,39 +281,18 @@ fn entering(place: Place, world: &WorldState) -> Result<Vec<String>, Error> {
 pub(super) fn run_in(place: Place, world: &WorldState, arguments: &[String]) -> Result<String, Error> {
     let mut line = entering(place, world)?;
     line.extend_from_slice(arguments);
-    let Some((program, arguments)) = line.split_first() else { return Ok(String::new()) };
+    let Some((program, arguments)) = line.split_first() else {
+        return Ok(String::new());
+    };
     Ok(command::run(program, arguments)?)
-}
-
-/// Asks an EVM node over plain HTTP for its block number; the answer as it came.
-pub(super) fn block_number(url: &str) -> std::io::Result<String> {
-    const LIMIT: Duration = Duration::from_secs(2);
-    const QUESTION: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}"#;
-
-    let authority = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
-    let address = authority
-        .to_socket_addrs()?
-        .next()
-        .ok_or_else(|| std::io::Error::other(format!("no address for {authority}")))?;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{QUESTION}",
-        QUESTION.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if answer.contains("\"result\"") {
-        return Ok(answer);
-    }
-    Err(std::io::Error::other(answer))
 }
 
 /// The last lines of a log.
 pub(super) fn tail(log: &Path) -> String {
     let mut content = Vec::new();
-    File::open(log).and_then(|mut file| file.read_to_end(&mut content)).ok();
+    File::open(log)
+        .and_then(|mut file| file.read_to_end(&mut content))
+        .ok();
     command::last_lines(&String::from_utf8_lossy(&content), LOG_LINES)
 }
 
@@ -303,7 +306,13 @@ mod tests {
     fn this_process_is_alive_and_a_later_one_with_its_id_would_not_be_taken_for_it() {
         let own = Process::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(own.alive());
-        assert!(!Process { started: own.started + 1, ..own }.alive());
+        assert!(
+            !Process {
+                started: own.started + 1,
+                ..own
+            }
+            .alive()
+        );
     }
 
     #[test]
@@ -316,10 +325,5 @@ mod tests {
         }
         assert_eq!(Process::of(pid), None);
         child.wait().unwrap();
-    }
-
-    #[test]
-    fn a_chain_that_is_not_there_is_an_error() {
-        assert!(block_number("http://127.0.0.1:1").is_err());
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use serde_json::json;
 
@@ -35,7 +36,9 @@ impl Authority {
     pub(super) fn found(folder: &Path) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(super::file(folder))?;
         let mut parameters = CertificateParams::new(Vec::<String>::new())?;
-        parameters.distinguished_name.push(DnType::CommonName, "leaseport-world");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "leaseport-world");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate()?;
@@ -45,24 +48,39 @@ impl Authority {
         let tokens = KeyPair::generate()?;
         write(&folder.join("sa.key"), &tokens.serialize_pem())?;
         write(&folder.join("sa.pub"), &tokens.public_key_pem())?;
-        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(parameters, key) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            issuer: Issuer::new(parameters, key),
+        })
     }
 
     /// Issues `<file>.crt` and `<file>.key`, for both ends of TLS.
     pub(super) fn issue(&self, identity: &Identity<'_>) -> Result<(), Error> {
         let names: Vec<String> = identity.serves.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = CertificateParams::new(names)?;
-        parameters.distinguished_name.push(DnType::CommonName, identity.user);
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, identity.user);
         if let Some(group) = identity.group {
-            parameters.distinguished_name.push(DnType::OrganizationName, group);
+            parameters
+                .distinguished_name
+                .push(DnType::OrganizationName, group);
         }
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        parameters.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         let key = KeyPair::generate()?;
         let certificate = parameters.signed_by(&key, &self.issuer)?;
-        write(&self.folder.join(format!("{}.crt", identity.file)), &certificate.pem())?;
-        write(&self.folder.join(format!("{}.key", identity.file)), &key.serialize_pem())
+        write(
+            &self.folder.join(format!("{}.crt", identity.file)),
+            &certificate.pem(),
+        )?;
+        write(
+            &self.folder.join(format!("{}.key", identity.file)),
+            &key.serialize_pem(),
+        )
     }
 }
 

@@ -45,9 +45,17 @@ impl Sandbox {
     /// Whether one of its networks occurs in the output of `ip`.
     fn meets(&self, listing: &str) -> bool {
         let number = self.number;
-        [format!("10.240.{number}."), format!("10.244.{number}."), format!("10.96.{number}.")]
-            .iter()
-            .any(|prefix| listing.split_whitespace().any(|word| word.starts_with(prefix.as_str())))
+        [
+            format!("10.240.{number}."),
+            format!("10.244.{number}."),
+            format!("10.96.{number}."),
+        ]
+        .iter()
+        .any(|prefix| {
+            listing
+                .split_whitespace()
+                .any(|word| word.starts_with(prefix.as_str()))
+        })
     }
 
     /// The first Service address, which the API server gives to itself.
@@ -59,7 +67,9 @@ impl Sandbox {
 /// The process that holds the namespaces.
 pub(super) fn founder(world: &WorldState) -> Result<Process, Error> {
     let part = world.part(FOUNDER)?;
-    part.process.filter(Process::alive).ok_or_else(|| Error::NotRunning(FOUNDER.to_owned()))
+    part.process
+        .filter(Process::alive)
+        .ok_or_else(|| Error::NotRunning(FOUNDER.to_owned()))
 }
 
 /// Lays out the inside: own folders where the node's parts have theirs by custom, and the link to the host.
@@ -76,7 +86,11 @@ pub(super) fn furnish(world: &WorldState, sandbox: &Sandbox) -> Result<(), Error
     let inside = |script: &str| {
         let line = ["sh", "-euc", script, "leaseport-sandbox"].map(str::to_owned);
         let node = node.display().to_string();
-        run_in(Place::Sandbox, world, &line.into_iter().chain([node]).collect::<Vec<_>>())
+        run_in(
+            Place::Sandbox,
+            world,
+            &line.into_iter().chain([node]).collect::<Vec<_>>(),
+        )
     };
     inside(LAYOUT)?;
     for (setting, _) in KERNEL_SETTINGS {
@@ -85,8 +99,18 @@ pub(super) fn furnish(world: &WorldState, sandbox: &Sandbox) -> Result<(), Error
     }
 
     let ip = |line: &str| command::run("ip", line.split_whitespace());
-    let Sandbox { link, host_ip, node_ip, pod_subnet, service_subnet, .. } = sandbox;
-    ip(&format!("link add {link} type veth peer name eth0 netns {}", founder.pid))?;
+    let Sandbox {
+        link,
+        host_ip,
+        node_ip,
+        pod_subnet,
+        service_subnet,
+        ..
+    } = sandbox;
+    ip(&format!(
+        "link add {link} type veth peer name eth0 netns {}",
+        founder.pid
+    ))?;
     ip(&format!("addr add {host_ip}/24 dev {link}"))?;
     ip(&format!("link set {link} up"))?;
     inside(&format!(
@@ -142,7 +166,10 @@ fn wait_for_namespaces(founder: Process) -> Result<(), Error> {
 fn raise_watch_limit() {
     const WANTED: u32 = 1024;
     let path = Path::new("/proc/sys/fs/inotify/max_user_instances");
-    let have: u32 = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(WANTED);
+    let have: u32 = fs::read_to_string(path)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(WANTED);
     if have < WANTED {
         fs::write(path, WANTED.to_string()).ok();
     }

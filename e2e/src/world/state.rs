@@ -88,6 +88,8 @@ pub struct Node {
     pub name: String,
     /// Its address.
     pub ip: String,
+    /// How many GPUs its labels tell of.
+    pub gpu_count: u32,
     /// The ids of its GPUs, `GPU-<uuid>`; empty if another device plugin than the stub serves them.
     pub gpus: Vec<String>,
 }
@@ -111,7 +113,10 @@ impl WorldState {
     /// Writes the state; a reader sees the old or the new one, never half of one.
     pub(super) fn save(&self) -> Result<(), Error> {
         let path = self.run_dir.join(FILE);
-        let text = serde_json::to_vec_pretty(self).map_err(|source| Error::State { path: path.clone(), source })?;
+        let text = serde_json::to_vec_pretty(self).map_err(|source| Error::State {
+            path: path.clone(),
+            source,
+        })?;
         super::write_atomically(&path, &text)
     }
 
@@ -120,9 +125,17 @@ impl WorldState {
     /// # Errors
     /// [`Error::NoPart`] with the names there are.
     pub fn part(&self, name: &str) -> Result<&Part, Error> {
-        self.parts.iter().find(|part| part.name == name).ok_or_else(|| Error::NoPart {
-            name: name.to_owned(),
-            known: self.parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>().join(", "),
-        })
+        self.parts
+            .iter()
+            .find(|part| part.name == name)
+            .ok_or_else(|| Error::NoPart {
+                name: name.to_owned(),
+                known: self
+                    .parts
+                    .iter()
+                    .map(|part| part.name.clone())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
     }
 }

@@ -38,14 +38,22 @@ pub(super) fn down(world: &WorldState, keep: Keep, progress: Progress) -> Result
         cgroup::remove(sandbox)?;
     }
     remove_files(world, keep)?;
-    progress.say(&format!("world `{}` is down after {:.1} s", world.name, started.elapsed().as_secs_f64()));
+    progress.say(&format!(
+        "world `{}` is down after {:.1} s",
+        world.name,
+        started.elapsed().as_secs_f64()
+    ));
     Ok(())
 }
 
 /// The part's process; also if `up` was interrupted between starting it and writing that down.
 fn process_of(world: &WorldState, part: &Part) -> Option<Process> {
     part.process.or_else(|| {
-        let pid: i32 = fs::read_to_string(world.run_dir.join("pids").join(&part.name)).ok()?.trim().parse().ok()?;
+        let pid: i32 = fs::read_to_string(world.run_dir.join("pids").join(&part.name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let program = line.split(|byte| *byte == 0).next()?;
         // The id may be another process's by now.
@@ -71,7 +79,10 @@ fn remove_link(sandbox: &Sandbox) -> Result<(), Error> {
 
 /// Mounts stay in the world's own namespace; whatever is found outside was put there by hand.
 fn unmount_below(folder: &Path) -> Result<(), Error> {
-    let mut mounts = mounts_below(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), folder);
+    let mut mounts = mounts_below(
+        &fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
+        folder,
+    );
     mounts.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
     for mount in mounts {
         command::run("umount", [&mount])?;
