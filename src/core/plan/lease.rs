@@ -238,6 +238,8 @@ pub enum Phase {
 pub enum Clock {
     /// As far as delivery goes.
     Runs,
+    /// As far as delivery went, up to this second: the chain's clock ended there.
+    Until(ChainSeconds),
     /// Not at all.
     Stands,
     /// Not to be judged in this pass: the open interval stays as it is.
@@ -471,9 +473,10 @@ fn build(seen: &Observed, plan: &mut Plan) -> bool {
 }
 
 fn live(seen: &Observed, mut plan: Plan) -> Plan {
-    let head_ended = match seen.chain.head {
-        Some(Stage::Live { stop_at, .. }) => seen.chain.now >= stop_at,
-        Some(Stage::Closed) => true,
+    let ended = match seen.chain.head {
+        Some(Stage::Live { stop_at, .. }) if seen.chain.now >= stop_at => Some(Clock::Until(stop_at)),
+        Some(Stage::Live { .. }) => None,
+        Some(Stage::Closed) => Some(Clock::Stands),
         // Start depth says Live, head says less: a reorganisation is under way.
         Some(Stage::Pending { .. }) | None => {
             return Plan {
