@@ -542,3 +542,6 @@ fn risk(order: &Order, offer: &OfferPolicy, standing: &Standing) -> Result<Micro
     }
     Ok(bond)
 }
+
+#[cfg(test)]
+mod tests;
