@@ -28,7 +28,11 @@ pub(crate) fn schema(definition: &CustomResourceDefinition) -> Value {
 }
 
 /// Every reason for which the API server would refuse `object` (as an update of `old`, where given).
-pub(crate) fn refusals(definition: &CustomResourceDefinition, object: &Value, old: Option<&Value>) -> Vec<String> {
+pub(crate) fn refusals(
+    definition: &CustomResourceDefinition,
+    object: &Value,
+    old: Option<&Value>,
+) -> Vec<String> {
     let schema = schema(definition);
     let mut found = Vec::new();
     let mut body = object.clone();
