@@ -87,7 +87,10 @@ pub struct SettledRow {
 
 /// One event of LeaseBook or StakeVault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "fields are named as in contracts/src/interfaces, documented there")]
+#[expect(
+    missing_docs,
+    reason = "fields are named as in contracts/src/interfaces, documented there"
+)]
 pub enum BookEvent {
     /// A provider came into being.
     ProviderRegistered {
@@ -151,10 +154,7 @@ pub enum BookEvent {
     /// A bid on the bulletin; nobody has checked its signature yet.
     BidPosted(Arc<SignedBid>),
     /// A bid on the bulletin that cannot be read; strangers may write such, so it means nothing.
-    BidMalformed {
-        order: OrderHash,
-        provider: ProviderId,
-    },
+    BidMalformed { order: OrderHash, provider: ProviderId },
     /// A lease waits for its start until `stop_at`; `holdback` is the part of `deposit` kept for grace and early fee.
     LeaseOpened {
         id: LeaseId,

@@ -203,7 +203,10 @@ impl Metered<'_> {
         match self.lease.stored {
             StoredPhase::Pending | StoredPhase::Closed => 0,
             StoredPhase::Live => {
-                let elapsed = now.min(self.lease.stop_at).0.saturating_sub(self.lease.start_at.0);
+                let elapsed = now
+                    .min(self.lease.stop_at)
+                    .0
+                    .saturating_sub(self.lease.start_at.0);
                 let counted = self.lane_seconds.saturating_sub(self.lease.lane_base);
                 u32::try_from(elapsed).unwrap_or(u32::MAX).min(counted)
             }

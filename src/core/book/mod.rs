@@ -8,7 +8,6 @@ mod lease;
 mod order;
 mod provider;
 
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -16,13 +15,10 @@ use std::{
 
 use alloy::primitives::Address;
 
-pub use event::{
-    BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting,
-};
+pub use event::{BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting};
 pub use lease::{Ending, LeasePhase, LeaseState, Metered, Stop, StoredPhase};
 pub use order::{OrderPhase, OrderState, PostedOrder};
 pub use provider::{Earnings, Gateway, KeyState, LaneState, ProviderState, StakeState};
-
 
 use crate::core::{
     documents::terms::Terms,
@@ -202,7 +198,11 @@ impl Book {
     }
 
     /// Free lanes of a provider, lowest first; see [`ProviderState::free_lanes`]. Empty for an unknown provider.
-    pub fn free_lanes(&self, provider: ProviderId, now: ChainSeconds) -> impl Iterator<Item = (Lane, Generation)> {
+    pub fn free_lanes(
+        &self,
+        provider: ProviderId,
+        now: ChainSeconds,
+    ) -> impl Iterator<Item = (Lane, Generation)> {
         self.provider(provider)
             .into_iter()
             .flat_map(move |state| state.free_lanes(now, self.windows.vest_epoch))
@@ -379,7 +379,10 @@ impl Book {
             }
             BookEvent::BidPosted(bid) => match self.orders.get_mut(&OrderHash(bid.bid.orderHash)) {
                 Some(state) => Arc::make_mut(state).add_bid(at, bid),
-                None => self.doubt(at, &format!("a bid for order {}, which was never posted", bid.bid.orderHash)),
+                None => self.doubt(
+                    at,
+                    &format!("a bid for order {}, which was never posted", bid.bid.orderHash),
+                ),
             },
             BookEvent::BidMalformed { .. } => {}
             other => self.doubt(at, &format!("{other:?} is no event of an order")),
@@ -405,7 +408,10 @@ impl Book {
                 Some(Arc::clone(&state.posted))
             }
             None => {
-                self.doubt(at, &format!("lease {} of order {hash}, which was never posted", opened.id));
+                self.doubt(
+                    at,
+                    &format!("lease {} of order {hash}, which was never posted", opened.id),
+                );
                 None
             }
         };
@@ -531,7 +537,11 @@ impl Book {
                     lease.compensated = lease.compensated.checked_add(*amount).unwrap_or(*amount);
                 });
                 if let Some(token) = token {
-                    let earnings = self.provider_mut(at, id.provider).earnings.entry(token).or_default();
+                    let earnings = self
+                        .provider_mut(at, id.provider)
+                        .earnings
+                        .entry(token)
+                        .or_default();
                     earnings.compensated = earnings.compensated.saturating_add(u128::from(amount.0));
                 }
             }
@@ -585,7 +595,11 @@ impl Book {
                 fee,
                 vesting,
             } => {
-                let earnings = self.provider_mut(at, *provider).earnings.entry(*token).or_default();
+                let earnings = self
+                    .provider_mut(at, *provider)
+                    .earnings
+                    .entry(*token)
+                    .or_default();
                 earnings.net = earnings.net.saturating_add(gross.saturating_sub(*fee));
                 earnings.fee = earnings.fee.saturating_add(*fee);
                 match vesting {
@@ -599,7 +613,11 @@ impl Book {
                 amount,
                 ..
             } => {
-                let earnings = self.provider_mut(at, *provider).earnings.entry(*token).or_default();
+                let earnings = self
+                    .provider_mut(at, *provider)
+                    .earnings
+                    .entry(*token)
+                    .or_default();
                 earnings.claimed = earnings.claimed.saturating_add(*amount);
             }
             BookEvent::Credited {
@@ -682,7 +700,10 @@ impl Book {
             }
             None => self.doubt(
                 at,
-                &format!("provider {} lane {} was settled and holds no lease", provider.0, row.lane.0),
+                &format!(
+                    "provider {} lane {} was settled and holds no lease",
+                    provider.0, row.lane.0
+                ),
             ),
         }
     }
@@ -712,3 +733,8 @@ fn metered(lane: &LaneState) -> impl Iterator<Item = Metered<'_>> {
         lane_seconds: lane.seconds,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -76,9 +76,15 @@ impl OrderState {
         if self.bids.iter().any(|(_, known)| known == bid) {
             return;
         }
-        let of_provider = self.bids.iter().filter(|(_, known)| known.bid.providerId == bid.bid.providerId);
+        let of_provider = self
+            .bids
+            .iter()
+            .filter(|(_, known)| known.bid.providerId == bid.bid.providerId);
         if of_provider.count() >= BIDS_PER_PROVIDER
-            && let Some(oldest) = self.bids.iter().position(|(_, known)| known.bid.providerId == bid.bid.providerId)
+            && let Some(oldest) = self
+                .bids
+                .iter()
+                .position(|(_, known)| known.bid.providerId == bid.bid.providerId)
         {
             self.bids.remove(oldest);
         }

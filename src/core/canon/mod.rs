@@ -196,7 +196,10 @@ impl Canon {
             }
         }
         let final_number = self.base.block.number;
-        let parent_number = first.number.checked_sub(1).filter(|parent| *parent >= final_number);
+        let parent_number = first
+            .number
+            .checked_sub(1)
+            .filter(|parent| *parent >= final_number);
         let Some(parent_number) = parent_number else {
             return Err(self.deeper_than_final());
         };
@@ -309,3 +312,6 @@ fn extend(snapshot: &mut Snapshot, block: &Block) {
     }
     snapshot.block = block.at;
 }
+
+#[cfg(test)]
+mod tests;
