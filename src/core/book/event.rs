@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 
-use super::{
-    order::PostedBid,
-    wire::{Order, Terms},
-};
 use crate::core::{
+    documents::{bid::SignedBid, order::Order, terms::Terms},
     ids::{Lane, LeaseId, OrderHash, ProviderId},
     money::MicroUnits,
     time::ChainSeconds,
@@ -155,7 +152,7 @@ pub enum BookEvent {
     /// An order ended without a lease.
     OrderCancelled { hash: OrderHash, refund: Refund },
     /// A bid on the bulletin; nobody has checked its signature yet.
-    BidPosted(Arc<PostedBid>),
+    BidPosted(Arc<SignedBid>),
     /// A bid on the bulletin that cannot be read; strangers may write such, so it means nothing.
     BidMalformed { order: OrderHash, provider: ProviderId },
     /// A lease waits for its start until `stop_at`; `holdback` is the part of `deposit` kept for grace and early fee.

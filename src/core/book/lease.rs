@@ -9,9 +9,9 @@ use super::{
     Moment,
     event::{CloseKind, Refund, StopBy},
     order::PostedOrder,
-    wire::Terms,
 };
 use crate::core::{
+    documents::terms::Terms,
     ids::{LeaseKey, OrderHash},
     money::{MicroUnits, RatePerHour},
     time::ChainSeconds,

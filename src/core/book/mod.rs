@@ -7,7 +7,6 @@ mod event;
 mod lease;
 mod order;
 mod provider;
-mod wire;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,11 +17,11 @@ use alloy::primitives::Address;
 
 pub use event::{BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting};
 pub use lease::{Ending, LeasePhase, LeaseState, Metered, Stop, StoredPhase};
-pub use order::{OrderPhase, OrderState, PostedBid, PostedOrder};
+pub use order::{OrderPhase, OrderState, PostedOrder};
 pub use provider::{Earnings, Gateway, KeyState, LaneState, ProviderState, StakeState};
-pub use wire::{Order, Terms};
 
 use crate::core::{
+    documents::terms::Terms,
     ids::{Generation, Lane, LeaseId, LeaseKey, OrderHash, ProviderId},
     money::{MicroUnits, RatePerHour},
     time::ChainSeconds,
@@ -378,11 +377,11 @@ impl Book {
                     Arc::make_mut(state).phase = OrderPhase::Cancelled;
                 }
             }
-            BookEvent::BidPosted(bid) => match self.orders.get_mut(&bid.order) {
+            BookEvent::BidPosted(bid) => match self.orders.get_mut(&OrderHash(bid.bid.orderHash)) {
                 Some(state) => Arc::make_mut(state).add_bid(at, bid),
                 None => self.doubt(
                     at,
-                    &format!("a bid for order {}, which was never posted", bid.order),
+                    &format!("a bid for order {}, which was never posted", bid.bid.orderHash),
                 ),
             },
             BookEvent::BidMalformed { .. } => {}
@@ -426,7 +425,7 @@ impl Book {
         let lease = LeaseState {
             key: LeaseKey {
                 id: opened.id,
-                terms: opened.terms.terms_hash(),
+                terms: opened.terms.hash(),
             },
             terms: Arc::clone(opened.terms),
             order,
@@ -734,3 +733,8 @@ fn metered(lane: &LaneState) -> impl Iterator<Item = Metered<'_>> {
         lane_seconds: lane.seconds,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use alloy::primitives::Bytes;
 
-use super::{Moment, wire::Order};
+use super::Moment;
 use crate::core::{
-    ids::{Generation, Lane, OrderHash, ProviderId},
-    money::{MicroUnits, RatePerHour},
+    documents::{bid::SignedBid, order::Order},
+    ids::OrderHash,
     time::ChainSeconds,
 };
 
@@ -40,29 +40,6 @@ pub enum OrderPhase {
     Cancelled,
 }
 
-/// A bid from the bulletin, unpacked. Its signature has not been checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostedBid {
-    /// For which order.
-    pub order: OrderHash,
-    /// Whose bid.
-    pub provider: ProviderId,
-    /// Epoch of the signing key.
-    pub bid_epoch: u32,
-    /// Price of one lot.
-    pub rate: RatePerHour,
-    /// What one lot's provider may lose by not starting.
-    pub bond: MicroUnits,
-    /// What one lot's provider may lose in a dispute.
-    pub liability: MicroUnits,
-    /// Until when the signature holds.
-    pub deadline: ChainSeconds,
-    /// One pair a lot.
-    pub lanes: Vec<(Lane, Generation)>,
-    /// 65 bytes: r, s, v.
-    pub signature: Bytes,
-}
-
 /// An order with everything that happened to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderState {
@@ -70,8 +47,8 @@ pub struct OrderState {
     pub posted: Arc<PostedOrder>,
     /// What became of it.
     pub phase: OrderPhase,
-    /// Bids in the order of their posting, with where; at most eight a provider.
-    pub bids: Vec<(Moment, Arc<PostedBid>)>,
+    /// Bids in the order of their posting, with where; at most eight a provider. Nobody has checked their signatures.
+    pub bids: Vec<(Moment, Arc<SignedBid>)>,
 }
 
 impl OrderState {
@@ -95,19 +72,19 @@ impl OrderState {
         self.phase == OrderPhase::Open && now < self.expiry()
     }
 
-    pub(super) fn add_bid(&mut self, at: Moment, bid: &Arc<PostedBid>) {
+    pub(super) fn add_bid(&mut self, at: Moment, bid: &Arc<SignedBid>) {
         if self.bids.iter().any(|(_, known)| known == bid) {
             return;
         }
         let of_provider = self
             .bids
             .iter()
-            .filter(|(_, known)| known.provider == bid.provider);
+            .filter(|(_, known)| known.bid.providerId == bid.bid.providerId);
         if of_provider.count() >= BIDS_PER_PROVIDER
             && let Some(oldest) = self
                 .bids
                 .iter()
-                .position(|(_, known)| known.provider == bid.provider)
+                .position(|(_, known)| known.bid.providerId == bid.bid.providerId)
         {
             self.bids.remove(oldest);
         }

@@ -312,3 +312,6 @@ fn extend(snapshot: &mut Snapshot, block: &Block) {
     }
     snapshot.block = block.at;
 }
+
+#[cfg(test)]
+mod tests;
