@@ -19,7 +19,7 @@ mod sending;
 mod model;
 
 pub use allot::{Account, Allotment, Limits, allot};
-pub use budget::{SpendError, gas_committed_since, may_spend, parse_gas_budget};
+pub use budget::{SpendError, gas_committed_since, may_spend};
 pub use classify::{RpcErrorClass, classify};
 pub use fees::{FeePolicy, FeeQuote, Fees, first_fees, gas_limit_for, replacement_fees};
 pub use foreign::{ForeignSeen, NonceVerdict, judge_nonce};

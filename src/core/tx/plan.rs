@@ -13,6 +13,8 @@ use crate::core::time::{ChainSeconds, Now};
 const RECHECK_BLOCKS: u64 = 16;
 /// The first pause after a broadcast nobody took; doubled up to the policy's `rebroadcast_after`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How many replacements a status holds (`ComputeTransaction.status.versions`); 1.1^32 is a raise of twentyfold.
+const MAX_REPLACEMENTS: usize = 32;
 
 /// The chain's newest block and how far it is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,6 +300,7 @@ fn raise_is_due(
     now: Now,
 ) -> bool {
     account_nonce == record.nonce
+        && record.replacements.len() < MAX_REPLACEMENTS
         && sending.sent.is_some_and(|sent| {
             sent.hash == record.newest().hash
                 && heads.number > sent.head
