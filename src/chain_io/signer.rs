@@ -5,7 +5,7 @@ use std::fmt;
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
-    eips::eip2718::Encodable2718,
+    eips::eip2718::{Decodable2718, Encodable2718},
     primitives::{Address, B256, Bytes, Signature, TxKind},
     signers::{Signer, local::PrivateKeySigner},
 };
@@ -158,13 +158,22 @@ pub async fn sign_version(
     })
 }
 
+/// Whose key signed these bytes; none if they are no signed transaction.
+#[must_use]
+pub fn signer_of(raw: &Bytes) -> Option<Address> {
+    let signed = TxEnvelope::decode_2718(&mut raw.as_ref()).ok()?;
+    signed
+        .signature()
+        .recover_address_from_prehash(&signed.signature_hash())
+        .ok()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use alloy::{
-        consensus::{Transaction, transaction::SignerRecoverable},
-        eips::eip2718::Decodable2718,
+        consensus::Transaction,
         primitives::{U256, address, keccak256},
     };
     use proptest::prelude::*;
@@ -244,13 +253,17 @@ mod tests {
             .unwrap();
         assert_eq!(version.hash, keccak256(&version.raw));
         let read = TxEnvelope::decode_2718(&mut version.raw.as_ref()).unwrap();
-        assert_eq!(read.recover_signer().unwrap(), signer.address());
+        assert_eq!(signer_of(&version.raw).unwrap(), signer.address());
         assert_eq!(
             (read.chain_id(), read.nonce(), read.gas_limit(), read.to()),
             (Some(31_337), 42, 77_000, Some(call.to))
         );
         assert_eq!(
-            (read.max_fee_per_gas(), read.max_priority_fee_per_gas(), read.value()),
+            (
+                read.max_fee_per_gas(),
+                read.max_priority_fee_per_gas(),
+                read.value()
+            ),
             (1_000, Some(9), call.value)
         );
         assert_eq!(read.input(), &call.data);

@@ -26,5 +26,5 @@ pub use foreign::{ForeignSeen, NonceVerdict, judge_nonce};
 pub use intent::{Call, Intent, IntentId, IntentKind, Subject, UnknownIntentKind};
 pub use keep::{Retention, deletable};
 pub use plan::{ChainFacts, FeesWanted, Heads, Inclusion, KeyUse, Lookup, Wanted, Work, plan, wanted};
-pub use record::{Mined, Outcome, Phase, Record, Version, name_of};
+pub use record::{Mined, Outcome, Phase, Record, Stall, Version, name_of};
 pub use sending::{Broadcast, Event, FirstSent, LastBroadcast, Sending};
