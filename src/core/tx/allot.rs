@@ -131,7 +131,15 @@ pub fn allot(list: &[Record], account: &Account, intent: IntentId, limits: &Limi
             expected,
         };
     }
-    let gap = (account.nonce..expected).find(|nonce| !list.iter().any(|record| record.nonce == *nonce));
+    // An endpoint that lags names a nonce long used, whose objects may have been deleted when they were final. What lies below
+    // a finished object or below the whole list is therefore never taken for a gap.
+    let used = list
+        .iter()
+        .filter(|record| record.phase.is_closed())
+        .map(|record| record.nonce.saturating_add(1));
+    let lowest = list.iter().map(|record| record.nonce).min();
+    let floor = used.chain(lowest).fold(account.nonce, u64::max);
+    let gap = (floor..expected).find(|nonce| !list.iter().any(|record| record.nonce == *nonce));
     Allotment::Next(gap.unwrap_or(expected))
 }
 
@@ -220,6 +228,13 @@ mod tests {
             ask(&[record(5, 1), record(7, 2)], &account(7), 3),
             Allotment::Next(8)
         );
+    }
+
+    #[test]
+    fn an_endpoint_that_lags_makes_no_used_nonce_look_free() {
+        let mut done = record(7, 1);
+        done.phase = Phase::Final;
+        assert_eq!(ask(&[done, record(8, 2)], &account(2), 3), Allotment::Next(9));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Who may spend from a wallet, and how much gas speculation may burn. May stop bids only: a duty toward a running lease never
 //! stops for a budget.
 
-use alloy::primitives::{U256, utils::parse_ether};
 use thiserror::Error;
 
 use super::{IntentKind, Record};
@@ -15,7 +14,7 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 pub enum SpendError {
     /// The namespace is not listed.
     #[error(
-        "wallet {wallet}: namespace {namespace:?} may not spend from it; add it to the wallet's spec.limits.allowedNamespaces"
+        "wallet {wallet}: namespace {namespace:?} may not spend from it; add it to the wallet's spec.allowedNamespaces"
     )]
     NamespaceNotAllowed {
         /// `namespace/name` of the wallet.
@@ -37,27 +36,6 @@ pub enum SpendError {
         /// Wei this one may cost.
         needed: u128,
     },
-    /// The text is no amount of ether.
-    #[error(
-        "spec.limits.gasPerDay {0:?}: write ether as a decimal number such as \"0.05\", at most 18 decimals"
-    )]
-    NotEther(String),
-}
-
-/// Reads `gasPerDay`, decimal ether, into wei.
-///
-/// # Errors
-/// Not a decimal number, negative, or above 2^128 wei.
-pub fn parse_gas_budget(text: &str) -> Result<u128, SpendError> {
-    let bad = || SpendError::NotEther(text.chars().take(64).collect());
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = digits(whole) && digits(fraction) && fraction.len() <= 18;
-    if !plain {
-        return Err(bad());
-    }
-    let wei: U256 = parse_ether(text).map_err(|_| bad())?;
-    u128::try_from(wei).map_err(|_| bad())
 }
 
 /// Wei of gas that transactions created in the last 24 hours have cost, or can still cost while they wait.
@@ -94,7 +72,6 @@ pub fn may_spend(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::core::tx::record::testing::{mined, record};
     use crate::core::tx::{IntentKind, Phase};
@@ -126,22 +103,5 @@ mod tests {
             100_000 * 100 + 50_000 * 10 + 7
         );
         assert_eq!(gas_committed_since(&list, UnixMillis(86_400_000)), 0);
-    }
-
-    #[test]
-    fn a_budget_is_decimal_ether_and_nothing_else() {
-        assert_eq!(parse_gas_budget("0.05").unwrap(), 50_000_000_000_000_000);
-        assert_eq!(parse_gas_budget("2").unwrap(), 2_000_000_000_000_000_000);
-        for bad in [
-            "",
-            "-1",
-            "1e3",
-            "1 ether",
-            "0x1",
-            "1.0000000000000000001",
-            "1.2.3",
-        ] {
-            assert!(parse_gas_budget(bad).is_err(), "{bad}");
-        }
     }
 }

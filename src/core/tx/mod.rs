@@ -19,12 +19,12 @@ mod sending;
 mod model;
 
 pub use allot::{Account, Allotment, Limits, allot};
-pub use budget::{SpendError, gas_committed_since, may_spend, parse_gas_budget};
+pub use budget::{SpendError, gas_committed_since, may_spend};
 pub use classify::{RpcErrorClass, classify};
 pub use fees::{FeePolicy, FeeQuote, Fees, first_fees, gas_limit_for, replacement_fees};
 pub use foreign::{ForeignSeen, NonceVerdict, judge_nonce};
 pub use intent::{Call, Intent, IntentId, IntentKind, Subject, UnknownIntentKind};
 pub use keep::{Retention, deletable};
 pub use plan::{ChainFacts, FeesWanted, Heads, Inclusion, KeyUse, Lookup, Wanted, Work, plan, wanted};
-pub use record::{Mined, Outcome, Phase, Record, Version, name_of};
+pub use record::{Mined, Outcome, Phase, Record, Stall, Version, name_of};
 pub use sending::{Broadcast, Event, FirstSent, LastBroadcast, Sending};

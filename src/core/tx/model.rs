@@ -437,6 +437,10 @@ impl Leader {
                     world.write(&seen, |record| record.phase = Phase::Abandoned);
                     None
                 }
+                Work::MarkStalled(stall) => {
+                    world.write(&seen, |record| record.stalled = stall);
+                    None
+                }
                 Work::NoteTaken(block) => Some(Event::Taken { block }),
                 Work::NoteFree => Some(Event::Free),
                 Work::NoteChecked(block) => Some(Event::Checked { block }),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use alloy::primitives::B256;
 
-use super::{Broadcast, FeePolicy, FeeQuote, Fees, Mined, Phase, Record, Sending, replacement_fees};
+use super::{Broadcast, FeePolicy, FeeQuote, Fees, Mined, Phase, Record, Sending, Stall, replacement_fees};
 use crate::core::time::{ChainSeconds, Now};
 
 /// How many blocks may pass between two looks at the block of a mined transaction. A nonce that falls back is noticed at once
@@ -13,6 +13,10 @@ use crate::core::time::{ChainSeconds, Now};
 const RECHECK_BLOCKS: u64 = 16;
 /// The first pause after a broadcast nobody took; doubled up to the policy's `rebroadcast_after`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How many refusals in a row make a condition of it: the first ones may be an endpoint that lags.
+const STALL_AFTER: u32 = 3;
+/// How many replacements a status holds (`ComputeTransaction.status.versions`); 1.1^32 is a raise of twentyfold.
+const MAX_REPLACEMENTS: usize = 32;
 
 /// The chain's newest block and how far it is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,8 @@ pub enum Work {
     MarkFailed(Mined),
     /// Write status: another transaction has the nonce for good. The wallet's key has a second user.
     MarkAbandoned,
+    /// Write status: what it waits for, or that it waits for nothing any more.
+    MarkStalled(Option<Stall>),
     /// Remember that the nonce is used by none of our versions since this height.
     NoteTaken(u64),
     /// Remember that the nonce is free again.
@@ -197,7 +203,10 @@ fn plan_unmined(
     if sending.taken_since.is_some() {
         work.push(Work::NoteFree);
     }
-    if raise_is_due(record, sending, heads, account_nonce, policy, now)
+    let stall = stall(record, sending);
+    if stall != record.stalled {
+        work.push(Work::MarkStalled(stall));
+    } else if raise_is_due(record, sending, heads, account_nonce, policy, now)
         && let Some(fees) = facts
             .quote
             .and_then(|quote| replacement_fees(record.newest().fees, quote, policy))
@@ -207,6 +216,24 @@ fn plan_unmined(
         work.push(Work::Publish(record.newest().hash));
     }
     work
+}
+
+/// What the last broadcasts of the newest version say it waits for; after a restart, what the status says until one is done.
+fn stall(record: &Record, sending: &Sending) -> Option<Stall> {
+    let Some(last) = &sending.last else {
+        return record.stalled;
+    };
+    let reason = match &last.result {
+        Broadcast::InsufficientFunds => Some(Stall::InsufficientFunds),
+        Broadcast::Rejected(_) => Some(Stall::Rejected),
+        Broadcast::Unreachable => record.stalled,
+        Broadcast::Sent | Broadcast::NonceTooLow | Broadcast::Underpriced => None,
+    };
+    if last.failures >= STALL_AFTER || reason.is_none() {
+        reason
+    } else {
+        record.stalled
+    }
 }
 
 /// The chain is past the nonce: one of our versions is in a block we have not seen, or a stranger's transaction is.
@@ -298,6 +325,7 @@ fn raise_is_due(
     now: Now,
 ) -> bool {
     account_nonce == record.nonce
+        && record.replacements.len() < MAX_REPLACEMENTS
         && sending.sent.is_some_and(|sent| {
             sent.hash == record.newest().hash
                 && heads.number > sent.head
@@ -428,19 +456,44 @@ mod tests {
         for result in [Broadcast::Unreachable, Broadcast::InsufficientFunds] {
             let mut memory = sending([sent(1, 10, 0, result.clone())]);
             let mut clock = 0;
+            let mut waiting = record(5, 1);
+            waiting.stalled = (result == Broadcast::InsufficientFunds).then_some(Stall::InsufficientFunds);
             for pause in [1, 2, 4, 8, 16, 30, 30] {
                 assert_eq!(
-                    plan(&record(5, 1), &memory, &facts, &POLICY, at(clock + pause - 1)),
+                    plan(&waiting, &memory, &facts, &POLICY, at(clock + pause - 1)),
                     []
                 );
                 clock += pause;
                 assert_eq!(
-                    plan(&record(5, 1), &memory, &facts, &POLICY, at(clock)),
+                    plan(&waiting, &memory, &facts, &POLICY, at(clock)),
                     [Work::Publish(hash(1))]
                 );
                 memory = memory.after(sent(1, 10, clock, result.clone()));
             }
         }
+    }
+
+    #[test]
+    fn a_lack_of_coin_becomes_a_condition_after_three_refusals_and_leaves_with_the_first_success() {
+        let chain = facts(20, 5, 5);
+        let refused =
+            |times: u64| sending((0..times).map(|at| sent(1, 10, at, Broadcast::InsufficientFunds)));
+        let mut poor = record(5, 1);
+        assert_eq!(plan(&poor, &refused(2), &chain, &POLICY, at(2)), []);
+        let stalled = Work::MarkStalled(Some(Stall::InsufficientFunds));
+        assert_eq!(plan(&poor, &refused(3), &chain, &POLICY, at(2)), [stalled]);
+        poor.stalled = Some(Stall::InsufficientFunds);
+        assert_eq!(plan(&poor, &refused(3), &chain, &POLICY, at(2)), []);
+        // A restart forgets the refusals, not the condition.
+        assert_eq!(
+            plan(&poor, &Sending::default(), &chain, &POLICY, at(9)),
+            [Work::Publish(hash(1))]
+        );
+        let memory = refused(3).after(sent(1, 20, 9, Broadcast::Sent));
+        assert_eq!(
+            plan(&poor, &memory, &chain, &POLICY, at(9)),
+            [Work::MarkStalled(None)]
+        );
     }
 
     #[test]

@@ -97,6 +97,15 @@ pub struct Mined {
     pub succeeded: bool,
 }
 
+/// What a transaction waits for that no time brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stall {
+    /// Coin for gas on the wallet's address.
+    InsufficientFunds,
+    /// An endpoint that takes it: all of them say they never will.
+    Rejected,
+}
+
 /// What a transaction came to, for whoever wanted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -143,6 +152,8 @@ pub struct Record {
     pub phase: Phase,
     /// The block it was last seen in.
     pub mined: Option<Mined>,
+    /// What it waits for, as its status says.
+    pub stalled: Option<Stall>,
     /// When the object was created, by the API server.
     pub created: UnixMillis,
     /// When it became Final, Failed or Abandoned.
@@ -230,6 +241,7 @@ pub(super) mod testing {
             replacements: Vec::new(),
             phase: Phase::Created,
             mined: None,
+            stalled: None,
             created: UnixMillis(0),
             closed: None,
         }
