@@ -476,7 +476,7 @@ pub fn metered(replicas: &[Replica]) -> BTreeMap<u16, Delivery> {
                     pod: proof.pod.clone(),
                     pod_uid: proof.pod_uid.clone(),
                     container_id: proof.containers.first().and_then(|container| container.id.clone()),
-                    started_at: proof.started_at.map(|at| meters::time_of(at.0)),
+                    started_at: proof.started_at,
                 }),
                 Assessment::NotDelivered { .. } => Delivery::NotDelivered { ended: None },
                 Assessment::Unknown(_) => Delivery::Unknown,

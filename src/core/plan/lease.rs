@@ -487,9 +487,10 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
             };
         }
     };
-    if head_ended {
+    if let Some(clock) = ended {
         return Plan {
             phase: Phase::Stopped,
+            clock,
             reason: "Stopping",
             again: Some(Duration::from_secs(1)),
             ..plan
