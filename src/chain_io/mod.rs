@@ -1,1 +1,8 @@
 //! The chain's shell: endpoints, bindings, log follower, publisher, signers. Knows no cluster and makes no plan.
+
+pub mod bindings;
+pub mod contracts;
+pub mod decode;
+pub mod endpoint;
+pub mod errors;
+pub mod follower;
