@@ -15,3 +15,4 @@ pub mod observe;
 pub mod ops_http;
 pub mod outbound;
 pub mod telemetry;
+pub mod yaml;

@@ -6,15 +6,28 @@ const path = require("path");
 const root = path.join(__dirname, "..");
 const CONTRACTS = ["Params", "Directory", "StakeVault", "LeaseBook", "Lens", "TestDollar"];
 
+// The book's code is in two pieces at one address: its ABI is that of both.
+const EXTENSIONS = { LeaseBook: "LeaseBookExtension" };
+
+function artefact(name) {
+  return JSON.parse(fs.readFileSync(path.join(root, "out", name + ".sol", name + ".json"), "utf8"));
+}
+
 function rendered(name) {
-  const artefact = JSON.parse(fs.readFileSync(path.join(root, "out", name + ".sol", name + ".json"), "utf8"));
-  const bytecode = artefact.bytecode.object;
-  if (Object.keys(artefact.bytecode.linkReferences || {}).length > 0) {
+  const own = artefact(name);
+  if (Object.keys(own.bytecode.linkReferences || {}).length > 0) {
     throw new Error(name + " has unlinked libraries; the binary cannot deploy it");
   }
   // One entry of the ABI a line: small diffs.
-  const abi = artefact.abi.map((entry) => "    " + JSON.stringify(entry)).join(",\n");
-  return `{\n  "name": "${name}",\n  "abi": [\n${abi}\n  ],\n  "bytecode": "${bytecode}"\n}\n`;
+  const lines = own.abi.map((entry) => JSON.stringify(entry));
+  if (EXTENSIONS[name]) {
+    for (const entry of artefact(EXTENSIONS[name]).abi) {
+      const line = JSON.stringify(entry);
+      if (entry.type !== "constructor" && !lines.includes(line)) lines.push(line);
+    }
+  }
+  const abi = lines.map((line) => "    " + line).join(",\n");
+  return `{\n  "name": "${name}",\n  "abi": [\n${abi}\n  ],\n  "bytecode": "${own.bytecode.object}"\n}\n`;
 }
 
 const mode = process.argv[2];

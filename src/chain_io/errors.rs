@@ -229,8 +229,8 @@ impl Origin<'_> {
 }
 
 /// What kind of connection trouble it was, from the chain of causes, in our words.
-fn connection_words(error: &dyn std::error::Error) -> String {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+fn connection_words(error: &TransportErrorKind) -> String {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
             return format!("cannot connect: {}", io.kind());

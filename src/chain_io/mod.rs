@@ -6,3 +6,5 @@ pub mod decode;
 pub mod endpoint;
 pub mod errors;
 pub mod follower;
+pub mod publisher;
+pub mod signer;

@@ -15,14 +15,9 @@ import {
     TokenInfo
 } from "../types/Types.sol";
 
-/// @title LeaseBook
-/// @notice Holds tenants' deposits and providers' earnings, and opens, meters and closes leases. An order's deposit can only
-/// become a lease on terms computed from that order and from a bid signed by a key of that provider, accepted by the tenant or
-/// its agent. No role moves money, opens leases or pauses what runs. Immutable.
-/// @dev Amounts in micro-units, rates in micro-units an hour, times in seconds. Lane l of a provider is bits 32*(l mod 8) and
-/// up of word l/8. Signatures are 65 bytes with low s over the EIP-712 domain ("Leaseport", "1"); contract wallets (ERC-1271)
-/// cannot sign in this version, they can send.
-interface ILeaseBook {
+/// @title What the book says
+/// @notice Events, from which all of its state can be rebuilt, and errors.
+interface ILeaseBookBase {
     // ---------------------------------------------------------------- events: providers
 
     event ProviderRegistered(uint32 indexed providerId, address indexed owner, address payout);
@@ -122,7 +117,7 @@ interface ILeaseBook {
     error Key_Invalid(address key, uint8 roles);
     error Key_Unknown(uint32 providerId, address key);
     error Lane_Busy(uint32 providerId, uint32 lane, uint256 freeFrom);
-    error Lane_Gen(uint32 lane, uint32 gen, uint32 expected);
+    error Lane_Gen(uint32 lane, uint32 generation, uint32 expected);
     error Lease_Early(uint96 id, uint256 from);
     error Lease_GraceNotReached(uint96 id, uint32 unpaid, uint32 grace);
     error Lease_Late(uint96 id, uint32 until);
@@ -160,9 +155,87 @@ interface ILeaseBook {
     error Start_Base(uint32 base, uint32 least, uint256 most);
     error TopUp_TooSmall(uint64 amount, uint64 least);
     error TopUp_TooLarge(uint64 amount, uint64 balance);
+    error Vault_NamesOtherBook(address vault);
     error Waive_Cum(uint32 cum, uint32 least, uint32 current);
     error Windows_Invalid(uint32 finalReports, uint32 vestEpoch);
+}
 
+/// @title What the book's own code does
+/// @notice The calls made often. See ILeaseBook.
+interface ILeaseBookCore is ILeaseBookBase {
+    // ---------------------------------------------------------------- orders and bids
+
+    /// @notice Posts an order and pulls its deposit from the caller's allowance.
+    /// @dev Requirements: caller is tenant or agent; form 0; posting open for the token; deposit > 0 and a multiple of lots >= 1;
+    /// 1 <= minDuration <= maxDuration <= 2^30; minCommit <= maxDuration; earlyFeeBps <= 10,000; 1 <= startWindow; now < expiry
+    /// <= now + 1 day; needs at most 4,096 bytes with keccak256 = needsHash; endpoint at most 256 bytes with keccak256 =
+    /// endpointHash (both empty: none); hash never used before; the token moves exactly the deposit.
+    function postOrder(Order calldata order, bytes calldata needs, string calldata endpoint)
+        external
+        returns (bytes32 orderHash);
+    /// @notice Puts a signed bid on the bulletin: nothing is stored. The caller is a key of the provider that may bid (its
+    /// transaction answers for the bid; the signature is then checked by readers and at accept), or anyone, and then the
+    /// signature is recovered here.
+    /// @param packedBid see BidPosted
+    function postBid(bytes calldata packedBid) external;
+    /// @notice Opens the order's leases on the terms of a bid. Tenant or agent only.
+    /// @param lanes lane << 32 | gen for each lot, as signed in the bid
+    /// @param signature by a key of the provider that may bid
+    /// @dev Requirements: order open and unexpired; opening not paused; bid for this order, within its deadline, of the key's
+    /// epoch; rate >= 1 and <= maxRate where that is set; bond >= minBond; signedPaid >= minSignedPaid; one lane a lot, each
+    /// free, gen = last + 1; deposit covers holdback and minDuration; enough free stake.
+    function accept(Order calldata order, Bid calldata bid, uint64[] calldata lanes, bytes calldata signature) external;
+
+    // ---------------------------------------------------------------- leases
+
+    /// @notice Starts the clock of a pending lease and releases the bond. A key of the provider that may start.
+    /// @param base the lane counts from here: at least its value and at least anything ever signed for it
+    /// @param bindings hash of what was bound to the lease (devices, pods)
+    function start(Terms calldata terms, uint32 base, bytes32 bindings) external;
+    /// @notice Raises lanes, by less than 2^17 seconds each. A key that may report.
+    /// @param firstWord index of the first word
+    /// @param asOf the instant the counts are for
+    /// @param root Merkle root over the evidence
+    /// @param words eight lanes each
+    function report(uint32 providerId, uint32 firstWord, uint40 asOf, bytes32 root, uint256[] calldata words) external;
+    /// @notice Turns usage into earnings. Anyone may; lanes that are not live are skipped.
+    function settle(uint32 providerId, uint32[] calldata lanes) external;
+    /// @notice Ends a lease now. Tenant or agent: the early fee is due. A key that may start: the provider's fault, the notice
+    /// that is missing is compensated.
+    function stop(Terms calldata terms, uint16 reason) external;
+    /// @notice Closes a lease once reports can no longer change it, and returns what is left. Anyone may.
+    function finalize(Terms calldata terms) external;
+    /// @notice Closes a lease as both sides signed it: `cum` seconds are paid and claimable at once, the rest returns at once.
+    /// @param cum final seconds; 0 for a pending lease
+    /// @param deadline of both signatures
+    /// @param providerSignature over Close by a key that may start; empty when the caller is one
+    /// @param tenantSignature over Close by tenant or agent; empty when the caller is one
+    function closeBoth(
+        Terms calldata terms,
+        uint32 cum,
+        uint40 deadline,
+        bytes calldata providerSignature,
+        bytes calldata tenantSignature
+    ) external;
+
+    // ---------------------------------------------------------------- money that leaves
+
+    /// @notice Pays what is claimable to the provider's payout address. Anyone may.
+    function claim(uint32 providerId, uint8 token) external returns (uint128 amount);
+
+    // ---------------------------------------------------------------- views
+
+    /// @notice Where earnings go now.
+    function payoutOf(uint32 providerId) external view returns (address);
+    function domainSeparator() external view returns (bytes32);
+
+    /// @notice The code of the rest of ILeaseBook, made by the book itself and run on the book's storage.
+    function extension() external view returns (address);
+}
+
+/// @title What the book's extension does
+/// @notice The calls made rarely, and views. See ILeaseBook.
+interface ILeaseBookExtension is ILeaseBookBase {
     // ---------------------------------------------------------------- providers
 
     /// @notice Registers the caller as the owner of a new provider. These keys may act at once.
@@ -188,79 +261,28 @@ interface ILeaseBook {
     /// @notice Publishes the hash of the standing offers. Owner or a key that may bid.
     function publishOffers(uint32 providerId, bytes32 hash) external;
 
-    // ---------------------------------------------------------------- orders and bids
+    // ---------------------------------------------------------------- orders
 
-    /// @notice Posts an order and pulls its deposit from the caller's allowance.
-    /// @dev Requirements: caller is tenant or agent; form 0; posting open for the token; deposit > 0 and a multiple of lots >= 1;
-    /// 1 <= minDuration <= maxDuration <= 2^30; minCommit <= maxDuration; earlyFeeBps <= 10,000; 1 <= startWindow; now < expiry
-    /// <= now + 1 day; needs at most 4,096 bytes with keccak256 = needsHash; endpoint at most 256 bytes with keccak256 =
-    /// endpointHash (both empty: none); hash never used before; the token moves exactly the deposit.
-    function postOrder(Order calldata order, bytes calldata needs, string calldata endpoint)
-        external
-        returns (bytes32 orderHash);
     /// @notice Ends an order and returns its deposit to refundTo. Tenant or agent; after its expiry anyone.
     function cancelOrder(Order calldata order) external;
-    /// @notice Puts a signed bid on the bulletin: nothing is stored. The caller is a key of the provider that may bid (its
-    /// transaction answers for the bid; the signature is then checked by readers and at accept), or anyone, and then the
-    /// signature is recovered here.
-    /// @param packedBid see BidPosted
-    function postBid(bytes calldata packedBid) external;
-    /// @notice Opens the order's leases on the terms of a bid. Tenant or agent only.
-    /// @param lanes lane << 32 | gen for each lot, as signed in the bid
-    /// @param signature by a key of the provider that may bid
-    /// @dev Requirements: order open and unexpired; opening not paused; bid for this order, within its deadline, of the key's
-    /// epoch; rate >= 1 and <= maxRate where that is set; bond >= minBond; signedPaid >= minSignedPaid; one lane a lot, each
-    /// free, gen = last + 1; deposit covers holdback and minDuration; enough free stake.
-    function accept(Order calldata order, Bid calldata bid, uint64[] calldata lanes, bytes calldata signature) external;
 
     // ---------------------------------------------------------------- leases
 
-    /// @notice Starts the clock of a pending lease and releases the bond. A key of the provider that may start.
-    /// @param base the lane counts from here: at least its value and at least anything ever signed for it
-    /// @param bindings hash of what was bound to the lease (devices, pods)
-    function start(Terms calldata terms, uint32 base, bytes32 bindings) external;
     /// @notice Ends a pending lease; both sides burn the rent of the time it lasted, at most the bond. A key that may start.
     function decline(Terms calldata terms, uint16 reason) external;
     /// @notice The same after the last second to start, by anyone.
     function expire(Terms calldata terms) external;
-    /// @notice Raises lanes, by less than 2^17 seconds each. A key that may report.
-    /// @param firstWord index of the first word
-    /// @param asOf the instant the counts are for
-    /// @param root Merkle root over the evidence
-    /// @param words eight lanes each
-    function report(uint32 providerId, uint32 firstWord, uint40 asOf, bytes32 root, uint256[] calldata words) external;
-    /// @notice Turns usage into earnings. Anyone may; lanes that are not live are skipped.
-    function settle(uint32 providerId, uint32[] calldata lanes) external;
     /// @notice Adds money to a live lease from the caller's allowance. Anyone may; it moves no clock.
     function topUp(Terms calldata terms, uint64 amount) external;
-    /// @notice Ends a lease now. Tenant or agent: the early fee is due. A key that may start: the provider's fault, the notice
-    /// that is missing is compensated.
-    function stop(Terms calldata terms, uint16 reason) external;
     /// @notice Ends a lease after the agreed notice. A key that may start.
     function notice(Terms calldata terms, uint16 reason) external;
     /// @notice Ends a lease whose unpaid seconds have reached its grace. A key that may start.
     function evict(Terms calldata terms) external;
     /// @notice Bills less: usage becomes `cum`. A key that may start.
     function waive(Terms calldata terms, uint32 cum) external;
-    /// @notice Closes a lease once reports can no longer change it, and returns what is left. Anyone may.
-    function finalize(Terms calldata terms) external;
-    /// @notice Closes a lease as both sides signed it: `cum` seconds are paid and claimable at once, the rest returns at once.
-    /// @param cum final seconds; 0 for a pending lease
-    /// @param deadline of both signatures
-    /// @param providerSignature over Close by a key that may start; ignored when the caller is one
-    /// @param tenantSignature over Close by tenant or agent; ignored when the caller is one
-    function closeBoth(
-        Terms calldata terms,
-        uint32 cum,
-        uint40 deadline,
-        bytes calldata providerSignature,
-        bytes calldata tenantSignature
-    ) external;
 
     // ---------------------------------------------------------------- money that leaves
 
-    /// @notice Pays what is claimable to the provider's payout address. Anyone may.
-    function claim(uint32 providerId, uint8 token) external returns (uint128 amount);
     /// @notice Pays the caller's credit out.
     function withdrawCredit(uint8 token, address to) external returns (uint128 amount);
     /// @notice Sends fees to the receiver that Params names. Anyone may.
@@ -272,8 +294,6 @@ interface ILeaseBook {
     function providerCount() external view returns (uint32);
     function providerOf(uint32 providerId) external view returns (Provider memory);
     function ownerOf(uint32 providerId) external view returns (address);
-    /// @notice Where earnings go now.
-    function payoutOf(uint32 providerId) external view returns (address);
     /// @notice A key's roles, the instant they hold from, and its bid epoch.
     function keyOf(uint32 providerId, address key) external view returns (uint8 roles, uint40 from, uint32 bidEpoch);
     function reputation(uint32 providerId) external view returns (Reputation memory);
@@ -300,5 +320,13 @@ interface ILeaseBook {
     function hashOrder(Order calldata order) external pure returns (bytes32);
     function hashBid(Bid calldata bid) external pure returns (bytes32);
     function hashTerms(Terms calldata terms) external pure returns (bytes32);
-    function domainSeparator() external view returns (bytes32);
 }
+
+/// @title LeaseBook
+/// @notice Holds tenants' deposits and providers' earnings, and opens, meters and closes leases. An order's deposit can only
+/// become a lease on terms computed from that order and from a bid signed by a key of that provider, accepted by the tenant or
+/// its agent. No role moves money, opens leases or pauses what runs. Immutable.
+/// @dev Amounts in micro-units, rates in micro-units an hour, times in seconds. Lane l of a provider is bits 32*(l mod 8) and
+/// up of word l/8. Signatures are 65 bytes with low s over the EIP-712 domain ("Leaseport", "1"); contract wallets (ERC-1271)
+/// cannot sign in this version, they can send.
+interface ILeaseBook is ILeaseBookCore, ILeaseBookExtension {}

@@ -2,10 +2,13 @@
 
 pub mod acts;
 pub mod bid;
+pub mod calls;
 pub mod canonical;
+pub mod exchange;
 pub mod manifest;
 mod names;
 pub mod needs;
 pub mod order;
+pub mod session;
 pub mod signing;
 pub mod terms;
