@@ -6,7 +6,6 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 pub mod crds;
-pub mod operator;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -37,8 +36,6 @@ pub enum LogFormat {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run the operator in a provider's cluster.
-    Operator(operator::OperatorArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
 }
@@ -50,7 +47,6 @@ pub enum Verb {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
-        Verb::Operator(args) => operator::run(args).await,
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
     }
 }

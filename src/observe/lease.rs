@@ -38,7 +38,7 @@ use crate::{
         plan::{
             duty::Trust,
             lease::{
-                ChainSide, DeliverySide, Duties, ManifestSide, NamespaceSide, ObjectSide, Observed, Policy, Proof, Stage,
+                ChainSide, DeliverySide, Duties, HandOver, ManifestSide, NamespaceSide, ObjectSide, Observed, Policy, Proof, Stage,
                 Wish, WorkloadSide, reason,
             },
         },
@@ -180,6 +180,7 @@ impl Eyes {
             manifest: manifest_side,
             workload,
             delivery: delivery_side(&replicas),
+            handover: self.handover(&lease, &home, &pods_here),
             duties: self.duties(&uid, &key),
         };
         let suspend_after = match &offer {
@@ -295,6 +296,19 @@ impl Eyes {
             .collect();
         let nodes = self.stores.nodes.state();
         assess(&expected, pods.iter().map(AsRef::<Pod>::as_ref), nodes.iter().map(AsRef::as_ref), &before)
+    }
+
+    fn handover(&self, lease: &ComputeLease, home: &str, pods: &[Arc<Pod>]) -> HandOver {
+        let waiting = pods.iter().any(|pod| unscheduled(pod));
+        if waiting && !self.held(lease, home).is_empty() { HandOver::Due } else { HandOver::Nothing }
+    }
+
+    /// The placeholder pods of the bid the lease was won with.
+    #[must_use]
+    pub fn held(&self, lease: &ComputeLease, home: &str) -> Vec<Arc<Pod>> {
+        let Some(bid) = &lease.spec.bid_ref else { return Vec::new() };
+        let of_bid = |pod: &Arc<Pod>| pod.labels().get(names::BID_LABEL) == Some(&bid.name) && pod.meta().deletion_timestamp.is_none();
+        self.stores.pods_in(home).into_iter().filter(of_bid).collect()
     }
 
     fn duties(&self, uid: &str, key: &LeaseKey) -> Duties {
@@ -465,6 +479,12 @@ fn delivery_side(replicas: &[Replica]) -> DeliverySide {
     }
 }
 
+/// Not bound to a node and not on its way out.
+#[must_use]
+pub fn unscheduled(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
+
 /// What the meter takes of an assessment.
 #[must_use]
 pub fn metered(replicas: &[Replica]) -> BTreeMap<u16, Delivery> {
@@ -476,7 +496,7 @@ pub fn metered(replicas: &[Replica]) -> BTreeMap<u16, Delivery> {
                     pod: proof.pod.clone(),
                     pod_uid: proof.pod_uid.clone(),
                     container_id: proof.containers.first().and_then(|container| container.id.clone()),
-                    started_at: proof.started_at.map(|at| meters::time_of(at.0)),
+                    started_at: proof.started_at,
                 }),
                 Assessment::NotDelivered { .. } => Delivery::NotDelivered { ended: None },
                 Assessment::Unknown(_) => Delivery::Unknown,

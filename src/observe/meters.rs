@@ -10,7 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     api::lease::{ComputeLeaseStatus, LeaseUsage, OpenInterval as ApiInterval},
-    core::usage::meter::{Meter, MeterState, OpenInterval, Proof},
+    core::{
+        time::UnixMillis,
+        usage::meter::{Meter, MeterState, OpenInterval, Proof},
+    },
 };
 
 /// Meters by uid of their ComputeLease. Cheap to clone.
@@ -56,7 +59,7 @@ fn interval(open: &ApiInterval) -> Option<OpenInterval> {
             pod: open.pod.clone(),
             pod_uid: open.pod_uid.clone(),
             container_id: open.container_id.clone(),
-            started_at: open.started_at.clone(),
+            started_at: open.started_at.as_ref().map(|at| UnixMillis(at.0.as_millisecond())),
         },
     })
 }
@@ -74,7 +77,7 @@ pub fn store(usage: &mut LeaseUsage, state: &MeterState) {
             pod: open.proof.pod.clone(),
             pod_uid: open.proof.pod_uid.clone(),
             container_id: open.proof.container_id.clone(),
-            started_at: open.proof.started_at.clone(),
+            started_at: open.proof.started_at.map(|at| time_of(at.0)),
         })
         .collect();
 }

@@ -2,7 +2,6 @@
 
 pub mod clock;
 pub mod ground;
-pub mod markets;
 pub mod meters;
 pub mod stores;
 pub mod transactions;

@@ -111,6 +111,15 @@ pub enum DeliverySide {
     Unknown,
 }
 
+/// Whether the bid's placeholder pods must make room for the lease's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOver {
+    /// No placeholder is left, or the lease has no pods yet.
+    Nothing,
+    /// The lease's pods are there and wait while placeholders sit on their nodes.
+    Due,
+}
+
 /// Who wants the lease to end on the provider's side, or that nobody does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
@@ -166,6 +175,8 @@ pub struct Observed {
     pub workload: WorkloadSide,
     /// Delivery.
     pub delivery: DeliverySide,
+    /// The hold it was promised from.
+    pub handover: HandOver,
     /// Transactions.
     pub duties: Duties,
 }
@@ -188,8 +199,10 @@ pub enum Action {
     Hold,
     /// Namespace, account, bindings, quota, policies.
     OpenNamespace,
-    /// Apply the workload, hand the hold's nodes over to it, drop the hold.
+    /// Apply the workload.
     RunWorkload,
+    /// Nominate the held nodes for the lease's pods, then drop the hold (design: protocol, "Hand-over").
+    HandOver,
     /// Scale to zero; everything else stays.
     PauseWorkload,
     /// `start` on chain.
@@ -469,6 +482,9 @@ fn build(seen: &Observed, plan: &mut Plan) -> bool {
         | WorkloadSide::Current
         | WorkloadSide::Unknown => {}
     }
+    if seen.handover == HandOver::Due {
+        plan.actions.push(Action::HandOver);
+    }
     true
 }
 
@@ -487,9 +503,10 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
             };
         }
     };
-    if head_ended {
+    if let Some(clock) = ended {
         return Plan {
             phase: Phase::Stopped,
+            clock,
             reason: "Stopping",
             again: Some(Duration::from_secs(1)),
             ..plan
@@ -579,7 +596,7 @@ fn stopped(
         seen,
         Plan {
             phase: Phase::Stopped,
-            clock: Clock::Stands,
+            clock: stop_at.map_or(Clock::Stands, Clock::Until),
             reason: why,
             again: Some(RECHECK),
             ..plan
@@ -631,6 +648,7 @@ mod tests {
             manifest: ManifestSide::Ready,
             workload: WorkloadSide::Current,
             delivery: DeliverySide::Delivered,
+            handover: HandOver::Nothing,
             duties: Duties::default(),
         }
     }
@@ -680,7 +698,7 @@ mod tests {
             Observed {
                 chain: ChainSide { trust, head, start, proof: None, now: T },
                 object: ObjectSide { held, leaving, wish, close_asked },
-                namespace, manifest, workload, delivery,
+                namespace, manifest, workload, delivery, handover: HandOver::Nothing,
                 duties: Duties { start: duties.0, decline: duties.1, stop: duties.2, finalize: duties.3 },
             }
         }
@@ -834,6 +852,16 @@ mod tests {
             .actions,
             []
         );
+    }
+
+    #[test]
+    fn the_hold_makes_room_once_the_leases_own_pods_wait_for_it() {
+        let waiting = Observed {
+            handover: HandOver::Due,
+            delivery: DeliverySide::Withheld,
+            ..seen(OPENED)
+        };
+        assert_eq!(plan(&waiting, &POLICY).actions, [Action::HandOver]);
     }
 
     #[test]

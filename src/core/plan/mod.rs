@@ -4,4 +4,5 @@
 pub mod bid;
 pub mod duty;
 pub mod lease;
+pub mod opening;
 pub mod provider;
