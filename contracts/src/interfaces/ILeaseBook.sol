@@ -117,7 +117,7 @@ interface ILeaseBookBase {
     error Key_Invalid(address key, uint8 roles);
     error Key_Unknown(uint32 providerId, address key);
     error Lane_Busy(uint32 providerId, uint32 lane, uint256 freeFrom);
-    error Lane_Gen(uint32 lane, uint32 gen, uint32 expected);
+    error Lane_Gen(uint32 lane, uint32 generation, uint32 expected);
     error Lease_Early(uint96 id, uint256 from);
     error Lease_GraceNotReached(uint96 id, uint32 unpaid, uint32 grace);
     error Lease_Late(uint96 id, uint32 until);
