@@ -393,7 +393,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn no_history_bills_more_than_was_delivered_or_loses_a_persisted_second(events in prop::collection::vec(event(), 1..80)) {
