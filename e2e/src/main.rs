@@ -280,10 +280,19 @@ fn describe(world: &WorldState) -> String {
         lines.push(format!("  {:<24} {life}", part.name));
     }
     if let Some(node) = &world.node {
+        let gpus = if node.gpus.is_empty() {
+            "the GPUs of an own device plugin".to_owned()
+        } else {
+            format!("{} GPUs", node.gpus.len())
+        };
+        lines.push(format!("  node {} at {} with {gpus}", node.name, node.ip));
+    }
+    if let Some(sandbox) = &world.sandbox {
         lines.push(format!(
-            "  node {} at {} with {} GPUs",
-            node.name, node.ip, node.gpu_count
+            "  pods {} and Services {} are routed from this machine",
+            sandbox.pod_subnet, sandbox.service_subnet
         ));
+        lines.push(format!("  pods reach this machine at {}", sandbox.host_ip));
     }
     if world.kwok_nodes > 0 {
         lines.push(format!("  {} kwok nodes", world.kwok_nodes));
@@ -316,6 +325,14 @@ fn enter(run_dir: &Path, command: &[String]) -> anyhow::Result<ExitCode> {
         .args(["--target", &pid.to_string(), "--mount", "--net", "--"])
         .args(command)
         .env("KUBECONFIG", world.kubeconfig())
+        .env(
+            "PATH",
+            format!(
+                "{}:{}",
+                world.state().bin_dir.display(),
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
         .exec();
     Err(anyhow::Error::new(error).context("nsenter"))
 }
