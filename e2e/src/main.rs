@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use leaseport_e2e::prepare::{self, Need};
 use leaseport_e2e::progress::Progress;
@@ -307,23 +308,11 @@ fn describe(world: &WorldState) -> String {
 fn enter(run_dir: &Path, command: &[String]) -> anyhow::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     let world = World::attach(run_dir)?;
-    let pid = world
-        .state()
-        .part("sandbox")
-        .ok()
-        .and_then(|part| part.process)
-        .filter(|process| process.alive())
-        .ok_or(leaseport_e2e::world::Error::NoNode)?
-        .pid;
     let shell = [String::from("sh")];
-    let command = if command.is_empty() {
-        shell.as_slice()
-    } else {
-        command
-    };
-    let error = std::process::Command::new("nsenter")
-        .args(["--target", &pid.to_string(), "--mount", "--net", "--"])
-        .args(command)
+    let line = world.inside_line(if command.is_empty() { &shell } else { command })?;
+    let (program, arguments) = line.split_first().context("an empty command line")?;
+    let error = std::process::Command::new(program)
+        .args(arguments)
         .env("KUBECONFIG", world.kubeconfig())
         .env(
             "PATH",
@@ -334,5 +323,5 @@ fn enter(run_dir: &Path, command: &[String]) -> anyhow::Result<ExitCode> {
             ),
         )
         .exec();
-    Err(anyhow::Error::new(error).context("nsenter"))
+    Err(anyhow::Error::new(error).context(program.clone()))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::options::Lane;
-use super::part::{Place, run_in};
+use super::part::{Place, joining, run_in};
 use super::{Error, Health, PATIENCE, STOP_PATIENCE, World, control_plane, file, gpus, node, pki};
 use crate::{command, rpc};
 
@@ -60,6 +60,15 @@ impl World {
             &self.state,
             &arguments.iter().map(|&word| word.to_owned()).collect::<Vec<_>>(),
         )
+    }
+
+    /// The command line that runs a command where the node's parts run, for a caller that runs it itself.
+    ///
+    /// # Errors
+    /// [`Error::NoNode`] without a real node, [`Error::NotRunning`] if its namespaces are gone.
+    pub fn inside_line(&self, arguments: &[String]) -> Result<Vec<String>, Error> {
+        self.node()?;
+        joining(Place::Sandbox, self.state(), arguments)
     }
 
     /// Loads an image (a `docker save` archive) into the node.
