@@ -216,7 +216,11 @@ pub fn document(bid: &ComputeBid, provider: ProviderId, lane: LaneUse) -> Result
     })
 }
 
-fn signed(bid: &ComputeBid, document: &Bid, lane: LaneUse) -> Result<Option<SignedBid>, BidError> {
+/// The bid with the signature that status holds.
+///
+/// # Errors
+/// What status holds is no signature.
+pub fn signed(bid: &ComputeBid, document: &Bid, lane: LaneUse) -> Result<Option<SignedBid>, BidError> {
     let Some(text) = bid.status.as_ref().and_then(|status| status.signature.as_ref()) else { return Ok(None) };
     let hex = || BidError::Hex { field: "status.signature", value: text.clone() };
     let bytes: Bytes = text.parse().map_err(|_| hex())?;
