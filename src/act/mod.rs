@@ -1,1 +1,3 @@
 //! The write side: runs a plan's actions in declared order and returns outcomes. Decides nothing.
+
+pub mod transact;
