@@ -51,8 +51,7 @@ pub const SECRET_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 /// URL of an RPC endpoint, without white space, quotes or control characters.
 pub const RPC_URL: &str = r"^(https?|wss?)://[!#-&(-;=?-\[\]_a-z~]+$";
 /// URL of a gateway.
-pub const HTTPS_URL: &str =
-    r"^https://[a-zA-Z0-9.:\[\]-]+(/[a-zA-Z0-9._~/-]*)?(#spki-sha256=[A-Za-z0-9_-]{43}(,[A-Za-z0-9_-]{43})?)?$";
+pub const HTTPS_URL: &str = r"^https://[a-zA-Z0-9.:\[\]-]+(/[a-zA-Z0-9._~/-]*)?(#spki-sha256=[A-Za-z0-9_-]{43}(,[A-Za-z0-9_-]{43})?)?$";
 /// Longest URL.
 pub const URL_LENGTH: usize = 512;
 /// A token's symbol, in lower case.

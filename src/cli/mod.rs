@@ -1,3 +1,4 @@
 //! One file a verb of the command line.
 
 pub mod crds;
+pub mod gateway;
