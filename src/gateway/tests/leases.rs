@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 use crate::{
     core::{
         documents::{
+            canonical::Document,
             exchange::{Accepted, ManifestTaken},
+            manifest::Manifest,
             needs::Needs,
             session::LeaseFacts,
         },
@@ -39,7 +41,7 @@ struct Inner {
     leases: Vec<LeaseRecord>,
     kept: HashMap<LeaseId, KeptManifest>,
     asked: HashMap<LeaseId, Address>,
-    log: Option<mpsc::UnboundedSender<String>>,
+    logs: Vec<mpsc::UnboundedSender<String>>,
     log_request: Option<LogRequest>,
 }
 
@@ -68,11 +70,11 @@ impl Memory {
     }
 
     pub(super) fn write_log(&self, line: String) {
-        self.with(|inner| inner.log.as_ref().unwrap().send(line).unwrap());
+        self.with(|inner| inner.logs.last().unwrap().send(line).unwrap());
     }
 
     pub(super) fn end_log(&self) {
-        self.with(|inner| inner.log = None);
+        self.with(|inner| inner.logs.clear());
     }
 
     pub(super) fn last_log_request(&self) -> Option<LogRequest> {
@@ -126,7 +128,7 @@ impl LeaseDirectory for Memory {
     async fn logs(&self, _lease: &LeaseRecord, request: &LogRequest) -> Result<LogStream, DirectoryError> {
         let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
         self.with(|inner| {
-            inner.log = Some(sender);
+            inner.logs.push(sender);
             inner.log_request = Some(request.clone());
         });
         let lines = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
@@ -147,15 +149,15 @@ impl LeaseDirectory for Memory {
 }
 
 fn manifest_with(cpu_milli: u64) -> Vec<u8> {
-    format!(
-        concat!(
-            r#"{{"containers":[{{"cpuMilli":{cpu},"env":[{{"name":"TOKEN","secret":"token"}}],"gpus":1,"image":"busybox","#,
-            r#""memoryMiB":64,"name":"main","storageMiB":64}}],"form":"Deployment","replicas":1,"salt":"0x{salt}","version":1}}"#
-        ),
-        cpu = cpu_milli,
-        salt = "ab".repeat(32),
-    )
-    .into_bytes()
+    let manifest: Manifest = serde_json::from_value(json!({
+        "version": 1, "salt": format!("0x{}", "ab".repeat(32)), "form": "Deployment",
+        "containers": [{
+            "name": "main", "image": "busybox", "env": [{ "name": "TOKEN", "secret": "token" }],
+            "cpuMilli": cpu_milli, "memoryMiB": 64, "storageMiB": 64, "gpus": 1,
+        }],
+    }))
+    .unwrap();
+    manifest.to_canonical().unwrap()
 }
 
 /// A manifest within [`needs`].
