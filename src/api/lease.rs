@@ -10,7 +10,7 @@ mod status;
 
 pub use status::{
     CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening,
-    LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval,
+    LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval, UsageReceipt,
 };
 
 /// One lease, as the chain has it.

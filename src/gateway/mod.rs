@@ -13,8 +13,6 @@ pub mod routes;
 pub mod server;
 pub mod state;
 pub mod streams;
-#[cfg(test)]
-mod tests;
 pub mod tls;
 
 pub use cluster::{ClusterDirectory, load_facts};

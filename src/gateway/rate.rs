@@ -4,7 +4,7 @@
 //! full again is forgotten; when the map is full of busy keys, new ones wait, so a flood of addresses costs no memory and the known
 //! tenants nothing.
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::core::time::Steady;
 
@@ -26,17 +26,17 @@ pub struct Limit {
 #[derive(Debug)]
 pub struct Buckets<K> {
     limit: Limit,
-    full_at: HashMap<K, Duration>,
+    full_at: BTreeMap<K, Duration>,
     swept: Option<Steady>,
 }
 
-impl<K: Eq + Hash> Buckets<K> {
+impl<K: Ord> Buckets<K> {
     /// Empty memory: every bucket is full.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
         Self {
             limit,
-            full_at: HashMap::new(),
+            full_at: BTreeMap::new(),
             swept: None,
         }
     }

@@ -2,7 +2,7 @@
 //! however the stream ends.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,7 +15,7 @@ const MOST_OF_ONE: usize = 16;
 
 /// Who has how many logs open.
 #[derive(Debug, Clone, Default)]
-pub struct Streams(Arc<Mutex<HashMap<Address, usize>>>);
+pub struct Streams(Arc<Mutex<BTreeMap<Address, usize>>>);
 
 /// One open log's place.
 #[derive(Debug)]

@@ -130,7 +130,7 @@ pub struct CloseOffer {
     #[schemars(range(min = 0))]
     pub deadline: i64,
     /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
-    #[schemars(regex(pattern = r"^0x[0-9a-f]{130}$"), length(max = 132))]
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
     pub signature: String,
 }
 
@@ -214,6 +214,27 @@ pub struct LeaseUsage {
     /// When the last report was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report: Option<Time>,
+    /// Signed count that goes with the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<UsageReceipt>,
+}
+
+/// The provider's signed count that goes with the last report (EIP-712 `Receipt`); the gateway hands it out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageReceipt {
+    /// Billable seconds of the whole lease.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Instant of the count, Unix seconds.
+    #[schemars(range(min = 0))]
+    pub as_of: i64,
+    /// Merkle root over the report's intervals.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub root: String,
+    /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
+    pub signature: String,
 }
 
 /// An interval of delivery that runs, with what proves that it is still the same.

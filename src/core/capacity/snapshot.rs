@@ -3,7 +3,10 @@
 
 use std::{borrow::Borrow, collections::BTreeMap};
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::{
+    api::core::v1::{Node, Pod},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
 
 use super::{
     Fit, NoFit, NodeOrder, NodeRoom, Placement,
@@ -16,10 +19,10 @@ use crate::core::{
 };
 
 /// Which nodes and which device an offer sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Supply {
-    /// Labels a node must carry, all of them.
-    pub selector: BTreeMap<String, String>,
+    /// Which nodes, by label, as the offer's `spec.nodes.selector` says.
+    pub selector: LabelSelector,
     /// The device's resource name, for example `nvidia.com/gpu`; also the taint key our pods tolerate.
     pub device: String,
 }
@@ -30,9 +33,20 @@ impl Supply {
     pub fn covers(&self, node: &Node) -> bool {
         let none = BTreeMap::new();
         let labels = node.metadata.labels.as_ref().unwrap_or(&none);
-        self.selector
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
+        let equal = |(key, value): (&String, &String)| labels.get(key) == Some(value);
+        self.selector.match_labels.iter().flatten().all(equal)
+            && self.selector.match_expressions.iter().flatten().all(|wanted| {
+                let found = labels.get(&wanted.key);
+                let listed = || wanted.values.iter().flatten().any(|value| Some(value) == found);
+                match wanted.operator.as_str() {
+                    "In" => listed(),
+                    "NotIn" => !listed(),
+                    "Exists" => found.is_some(),
+                    "DoesNotExist" => found.is_none(),
+                    // Kubernetes knows no other; matching nothing sells nothing.
+                    _ => false,
+                }
+            })
     }
 }
 
@@ -220,16 +234,16 @@ impl Snapshot {
     }
 }
 
-/// Whether an unbound pod of ours waits for this supply: it selects nodes by the same labels, or asks for the same device.
+/// Whether an unbound pod of ours waits for this supply: it asks for the device, and for nodes by the same labels where it names any.
 fn waits_for(pod: &Pod, supply: &Supply) -> bool {
     let selector = pod.spec.as_ref().and_then(|spec| spec.node_selector.as_ref());
-    match selector {
-        Some(selector) if !supply.selector.is_empty() => supply
-            .selector
-            .iter()
-            .all(|(key, value)| selector.get(key) == Some(value)),
-        Some(_) | None => pod_demand(pod, &supply.device).gpus > 0,
-    }
+    let same = |(key, value): (&String, &String)| {
+        selector
+            .and_then(|selector| selector.get(key))
+            .is_none_or(|found| found == value)
+    };
+    pod_demand(pod, &supply.device) != Resources::default()
+        && supply.selector.match_labels.iter().flatten().all(same)
 }
 
 #[cfg(test)]

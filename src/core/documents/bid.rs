@@ -43,7 +43,7 @@ sol! {
 pub enum PackedBidError {
     /// Not head, at least one lane, and a signature.
     #[error(
-        "packed bid has {0} bytes: 63 for the head, 8 for each lane (1 to 1024 lanes) and 65 for the signature are needed"
+        "packed bid has {0} bytes: 67 for the head, 8 for each lane (1 to 256 lanes) and 65 for the signature are needed"
     )]
     Length(usize),
     /// A lane's generation is out of range.
@@ -170,7 +170,7 @@ impl SignedBid {
     pub fn unpack(packed: &[u8]) -> Result<Self, PackedBidError> {
         let length = || PackedBidError::Length(packed.len());
         let tail = packed.len().checked_sub(HEAD + SIGNATURE).ok_or_else(length)?;
-        if tail == 0 || tail % LANE != 0 || tail / LANE > 1024 {
+        if tail == 0 || tail % LANE != 0 || tail / LANE > 256 {
             return Err(length());
         }
         let mut rest = packed;

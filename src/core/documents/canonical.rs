@@ -362,3 +362,172 @@ pub(super) fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Letter {
+        version: u8,
+        #[serde(default, skip_serializing_if = "is_default")]
+        body: serde_json::Value,
+    }
+
+    impl Document for Letter {
+        const NAME: &'static str = "letter";
+        const LIMIT: usize = 4096;
+        const VERSION: u8 = 1;
+    }
+
+    fn reason(text: &str) -> String {
+        Letter::from_canonical(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value;
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            (-(1i64 << 53) + 1..1i64 << 53).prop_map(Value::from),
+            "\\PC{0,12}|[\\x00-\\x1f\"\\\\]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("\\PC{0,6}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_the_same_and_only_from_those_bytes(body in value()) {
+            let letter = Letter { version: 1, body };
+            if let Ok(bytes) = letter.to_canonical() {
+                prop_assert_eq!(&Letter::from_canonical(&bytes).unwrap(), &letter);
+                prop_assert_eq!(Letter::from_canonical(&bytes).unwrap().to_canonical().unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Letter::from_canonical(&bytes).is_err());
+        }
+
+        #[test]
+        fn damaged_documents_are_refused_or_canonical(body in value(), at: prop::sample::Index, byte: u8) {
+            if let Ok(mut bytes) = (Letter { version: 1, body }).to_canonical() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                if let Ok(read) = Letter::from_canonical(&bytes) {
+                    prop_assert_eq!(read.to_canonical().unwrap(), bytes);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_without_its_fractions_comes_out_as_printed() {
+        // RFC 8785 section 3.2.2 to 3.2.4: the strings and literals of its sample, and the key order of its sorting example.
+        let body = serde_json::json!({
+            "string": "\u{20ac}$\u{000F}\u{000a}A'\u{0042}\u{0022}\u{005c}\\\"\u{002f}",
+            "literals": [null, true, false],
+            "\u{20ac}": "Euro Sign", "\r": "Carriage Return", "\u{fb33}": "Hebrew Letter Dalet With Dagesh", "1": "One",
+            "\u{1f600}": "Emoji: Grinning Face", "\u{80}": "Control", "\u{f6}": "Latin Small Letter O With Diaeresis",
+        });
+        let bytes = Letter { version: 1, body }.to_canonical().unwrap();
+        let expected = concat!(
+            "{\"body\":{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"literals\":[null,true,false],",
+            "\"string\":\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\",\"\u{80}\":\"Control\",",
+            "\"\u{f6}\":\"Latin Small Letter O With Diaeresis\",\"\u{20ac}\":\"Euro Sign\",",
+            "\"\u{1f600}\":\"Emoji: Grinning Face\",\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"},\"version\":1}"
+        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_key_that_appears_twice_is_refused_by_name() {
+        assert!(reason(r#"{"body":1,"body":2,"version":1}"#).contains(r#"key "body" appears twice"#));
+        assert!(reason(r#"{"body":{"a":1,"a":1},"version":1}"#).contains(r#"key "a" appears twice"#));
+        // An escape is the same key.
+        assert!(reason("{\"body\":{\"a\":1,\"\\u0061\":1},\"version\":1}").contains("appears twice"));
+    }
+
+    #[test]
+    fn depth_eight_is_read_and_nine_is_not() {
+        let nested = |lists: usize| {
+            format!(
+                "{{\"body\":{}1{},\"version\":1}}",
+                "[".repeat(lists),
+                "]".repeat(lists)
+            )
+        };
+        assert!(Letter::from_canonical(nested(7).as_bytes()).is_ok());
+        assert!(reason(&nested(8)).contains("nested deeper than 8"));
+        // Far below the limit of size and far above that of any stack.
+        assert!(reason(&nested(2000)).contains("nested deeper than 8"));
+    }
+
+    #[test]
+    fn only_integers_below_two_to_the_53_are_numbers() {
+        assert!(Letter::from_canonical(br#"{"body":9007199254740991,"version":1}"#).is_ok());
+        assert!(Letter::from_canonical(br#"{"body":-9007199254740991,"version":1}"#).is_ok());
+        for number in [
+            "9007199254740992",
+            "-9007199254740992",
+            "1.0",
+            "1e2",
+            "1.5",
+            "-0",
+            "1e400",
+            "99999999999999999999",
+        ] {
+            let text = format!("{{\"body\":{number},\"version\":1}}");
+            assert!(Letter::from_canonical(text.as_bytes()).is_err(), "{number}");
+        }
+        assert!(
+            reason(r#"{"body":1.5,"version":1}"#).contains("write larger or fractional numbers as strings")
+        );
+    }
+
+    #[test]
+    fn another_version_is_named_before_its_fields_are_judged() {
+        assert!(
+            reason(r#"{"shape":"new","version":2}"#).contains("has version 2, this program reads version 1")
+        );
+        assert!(reason(r#"{"body":1}"#).contains("has version none"));
+        assert!(reason(r#"{"version":"1"}"#).contains("has version \"1\""));
+        assert!(reason("[]").contains("has version none"));
+    }
+
+    #[test]
+    fn another_spelling_of_the_same_document_is_refused_at_its_byte() {
+        for (text, at) in [
+            (r#"{"version":1,"body":1}"#, 2),
+            (r#"{ "version":1}"#, 1),
+            (r#"{"version":1} "#, 13),
+            (r#"{"body":null,"version":1}"#, 2),
+            ("{\"body\":\"\\u0041\",\"version\":1}", 9),
+            ("{\"body\":\"\\/\",\"version\":1}", 9),
+        ] {
+            let expected = CanonicalError::NotCanonical {
+                document: "letter",
+                at,
+            };
+            assert_eq!(Letter::from_canonical(text.as_bytes()), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_trailing_bytes_and_size_are_refused() {
+        assert!(reason(r#"{"extra":1,"version":1}"#).contains("unknown field `extra`"));
+        assert!(reason(r#"{"version":1}{}"#).contains("trailing characters"));
+        let long = format!("{{\"body\":\"{}\",\"version\":1}}", "a".repeat(4096));
+        assert!(reason(&long).contains("more than 4096"));
+    }
+}

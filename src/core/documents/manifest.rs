@@ -579,3 +579,6 @@ fn is_salt(text: &str) -> bool {
                 .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod bid;
+pub mod calls;
 pub mod canonical;
 pub mod exchange;
 pub mod manifest;

@@ -214,3 +214,128 @@ impl Needs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn small() -> Needs {
+        Needs {
+            version: 1,
+            gpu: GpuNeeds {
+                count: 2,
+                ..GpuNeeds::default()
+            },
+            run_as_root: false,
+            cpu_milli: 4000,
+            memory_mib: 16_384,
+            storage_mib: 10_240,
+            replicas: 1,
+            regions: vec![],
+            matching: None,
+        }
+    }
+
+    prop_compose! {
+        fn any_needs()(
+            models in prop::collection::vec("[A-Za-z0-9]([A-Za-z0-9._-]{0,20}[A-Za-z0-9])?", 0..4), count in 0u16..=64, gpu_memory in 0u64..=1 << 30,
+            sharing in prop::sample::select(vec![Sharing::Exclusive, Sharing::Mig, Sharing::TimeSliced, Sharing::Mps]),
+            run_as_root: bool, cpu_milli in 1u64..=1_000_000, memory_mib in 1u64..=1 << 30, storage_mib in 1u64..=1 << 30,
+            replicas in 1..=MAX_REPLICAS, regions in prop::collection::vec("[a-z]{2}-[a-z0-9]{1,8}", 0..4),
+            matching in prop::option::of("\\PC{1,40}"),
+        ) -> Needs {
+            let gpu = GpuNeeds { models, count, memory_mib: gpu_memory, sharing };
+            Needs { version: 1, gpu, run_as_root, cpu_milli, memory_mib, storage_mib, replicas, regions, matching }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn needs_survive_their_bytes(needs in any_needs()) {
+            prop_assert_eq!(Needs::decode(&needs.to_canonical().unwrap()).unwrap(), needs);
+        }
+
+        #[test]
+        fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Needs::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn no_numbers_make_validation_panic(version: u8, count: u16, memory: u64, cpu_milli: u64, replicas: u16) {
+            let mut needs = Needs { version, cpu_milli, memory_mib: memory, storage_mib: memory, replicas, ..small() };
+            needs.gpu.count = count;
+            let valid = needs.validate().is_ok();
+            prop_assert!(!valid || (version == 1 && (1..=MAX_REPLICAS).contains(&replicas)));
+        }
+    }
+
+    #[test]
+    fn the_smallest_form_leaves_out_every_default() {
+        let bytes = small().to_canonical().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(
+            text,
+            r#"{"cpuMilli":4000,"gpu":{"count":2},"memoryMiB":16384,"storageMiB":10240,"version":1}"#
+        );
+    }
+
+    #[test]
+    fn a_default_that_is_spelled_out_is_another_document_and_refused() {
+        let text = br#"{"cpuMilli":4000,"gpu":{"count":2},"memoryMiB":16384,"replicas":1,"storageMiB":10240,"version":1}"#;
+        assert!(matches!(
+            Needs::decode(text),
+            Err(NeedsError::Canonical(CanonicalError::NotCanonical { .. }))
+        ));
+        let null = br#"{"cpuMilli":4000,"gpu":{"count":2},"memoryMiB":16384,"storageMiB":10240,"version":1,"where":null}"#;
+        assert!(matches!(
+            Needs::decode(null),
+            Err(NeedsError::Canonical(CanonicalError::Shape { .. }))
+        ));
+    }
+
+    #[test]
+    fn a_field_out_of_bounds_is_named_with_its_remedy() {
+        let message = |needs: Needs| needs.validate().unwrap_err().to_string();
+        assert_eq!(
+            message(Needs {
+                replicas: 0,
+                ..small()
+            }),
+            "needs.replicas is 0: ask for 1 to 1024 replicas"
+        );
+        assert!(
+            message(Needs {
+                memory_mib: 0,
+                ..small()
+            })
+            .starts_with("needs.memoryMiB is 0")
+        );
+        assert!(
+            message(Needs {
+                cpu_milli: 1_000_001,
+                ..small()
+            })
+            .starts_with("needs.cpuMilli is 1000001")
+        );
+        assert!(
+            message(Needs {
+                regions: vec!["eu west".into()],
+                ..small()
+            })
+            .starts_with("needs.regions is \"eu west\"")
+        );
+        assert!(
+            message(Needs {
+                matching: Some("x".repeat(513)),
+                ..small()
+            })
+            .starts_with("needs.where is 513")
+        );
+        let mut needs = small();
+        needs.gpu.models = vec!["A100\n".into()];
+        assert!(message(needs).starts_with("needs.gpu.models is \"A100\\n\""));
+    }
+}

@@ -141,13 +141,21 @@ pub fn stored(hash: TermsHash) -> B256 {
     B256::from(bytes)
 }
 
-/// Largest early fee plus rent of the grace, as the book takes it out of a lot's deposit.
+/// Rent of the grace plus the largest early fee, both rounded up, as the book takes it out of a lot's deposit (contracts/src/libraries/Rent.sol).
 ///
-/// The early fee is `earlyFeeBps * rate * min(minCommit - elapsed, settled)`, largest where both are half of the commitment (contracts: section 7, I8).
+/// The early fee is `earlyFeeBps * rate * min(minCommit - elapsed, settled)`, largest where both are half of the commitment (contracts: I8).
 #[must_use]
 pub fn holdback(rate: RatePerHour, grace: u32, min_commit: u32, early_fee_bps: u16) -> MicroUnits {
     let half = u128::from(min_commit / 2);
-    let early = u128::from(early_fee_bps) * u128::from(rate.get()) * half / (3600 * 10_000);
+    // 16 + 48 + 31 bits: far from 128.
+    let early = (u128::from(early_fee_bps) * u128::from(rate.get()) * half).div_ceil(3600 * 10_000);
     let early = u64::try_from(early).unwrap_or(u64::MAX);
     MicroUnits(rate.owed_up(grace).0.saturating_add(early))
+}
+
+/// The least deposit of one lot with which the book opens a lease of this order at this rate: the holdback and rent of `minDuration`.
+#[must_use]
+pub fn least_deposit(order: &Order, rate: RatePerHour) -> MicroUnits {
+    let kept = holdback(rate, order.grace, order.minCommit, order.earlyFeeBps);
+    MicroUnits(kept.0.saturating_add(rate.owed_up(order.minDuration).0))
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
-        PodDNSConfig, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
-        SecretKeySelector, SecurityContext, TCPSocketAction, Toleration,
+        Affinity, Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction, HTTPGetAction,
+        NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodDNSConfig,
+        PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector,
+        SecurityContext, TCPSocketAction, Toleration,
     },
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
 use super::{
@@ -75,7 +76,8 @@ pub(super) fn around(ground: &Ground) -> PodSpec {
         enable_service_links: Some(false),
         dns_policy: Some(dns_policy.to_owned()),
         dns_config,
-        node_selector: Some(ground.supply.selector.clone()),
+        node_selector: ground.supply.selector.match_labels.clone(),
+        affinity: affinity(&ground.supply.selector),
         priority_class_name: ground.priority_class.clone(),
         tolerations: Some(vec![Toleration {
             key: Some(ground.supply.device.clone()),
@@ -85,6 +87,34 @@ pub(super) fn around(ground: &Ground) -> PodSpec {
         }]),
         ..PodSpec::default()
     }
+}
+
+fn affinity(selector: &LabelSelector) -> Option<Affinity> {
+    let wanted: Vec<NodeSelectorRequirement> = selector
+        .match_expressions
+        .iter()
+        .flatten()
+        .map(|wanted| NodeSelectorRequirement {
+            key: wanted.key.clone(),
+            operator: wanted.operator.clone(),
+            values: wanted.values.clone(),
+        })
+        .collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    Some(Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+                node_selector_terms: vec![NodeSelectorTerm {
+                    match_expressions: Some(wanted),
+                    ..NodeSelectorTerm::default()
+                }],
+            }),
+            ..NodeAffinity::default()
+        }),
+        ..Affinity::default()
+    })
 }
 
 pub(super) fn seccomp() -> SeccompProfile {

@@ -112,7 +112,7 @@ pub struct Isolation {
 }
 
 /// What offer and configuration give to every lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ground {
     /// Nodes and device.
     pub supply: Supply,

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use alloy::primitives::B256;
 use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::apis::meta::v1::OwnerReference};
@@ -35,7 +35,10 @@ fn ground() -> Ground {
     };
     Ground {
         supply: Supply {
-            selector: BTreeMap::from([("nvidia.com/gpu.product".into(), "NVIDIA-H100-80GB-HBM3".into())]),
+            selector: serde_json::from_value(
+                json!({ "matchLabels": { "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" } }),
+            )
+            .unwrap(),
             device: "nvidia.com/gpu".into(),
         },
         isolation: Isolation {
@@ -130,6 +133,9 @@ fn a_deployment_lease_is_these_objects() {
 fn a_job_that_needs_root_is_these_objects() {
     let mut ground = ground();
     ground.isolation.root = RootPolicy::Allowed;
+    ground.supply.selector.match_expressions = Some(vec![
+        serde_json::from_value(json!({ "key": "spot", "operator": "DoesNotExist" })).unwrap(),
+    ]);
     ground.isolation.dns = Dns::Servers(vec!["10.96.0.10".parse::<IpAddr>().unwrap()]);
     ground.isolation.egress = Egress {
         denied_ports: vec![25, 465],

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 fn supply() -> Supply {
     Supply {
-        selector: BTreeMap::from([("gpu".into(), "h100".into())]),
+        selector: serde_json::from_value(json!({ "matchLabels": { "gpu": "h100" } })).unwrap(),
         device: "nvidia.com/gpu".into(),
     }
 }
@@ -255,4 +255,28 @@ fn a_thousand_nodes_are_answered_well_within_a_chain_block() {
             free: 4_000
         }
     );
+}
+
+#[test]
+fn a_selector_may_name_sets_of_values() {
+    let covers = |expressions: Value| {
+        let selector = serde_json::from_value(json!({ "matchExpressions": expressions })).unwrap();
+        Supply {
+            selector,
+            device: "nvidia.com/gpu".into(),
+        }
+        .covers(&node("a", 8, json!({})))
+    };
+    assert!(covers(
+        json!([{ "key": "gpu", "operator": "In", "values": ["h100", "h200"] }, { "key": "spot", "operator": "DoesNotExist" }])
+    ));
+    assert!(covers(
+        json!([{ "key": "gpu", "operator": "Exists" }, { "key": "gpu", "operator": "NotIn", "values": ["t4"] }])
+    ));
+    assert!(!covers(
+        json!([{ "key": "gpu", "operator": "NotIn", "values": ["h100"] }])
+    ));
+    assert!(!covers(
+        json!([{ "key": "gpu", "operator": "Gt", "values": ["1"] }])
+    ));
 }

@@ -1,7 +1,7 @@
 //! Leases in memory, for the gateway's own tests.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     sync::{Arc, Mutex},
 };
@@ -11,7 +11,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::{
+use leaseport::{
     core::{
         documents::{
             canonical::Document,
@@ -30,54 +30,54 @@ use crate::{
 
 /// What was kept for a lease.
 #[derive(Clone)]
-pub(super) struct KeptManifest {
-    pub(super) accepted: Accepted,
-    pub(super) taken: ManifestTaken,
-    pub(super) writes: usize,
+pub(crate) struct KeptManifest {
+    pub(crate) accepted: Accepted,
+    pub(crate) taken: ManifestTaken,
+    pub(crate) writes: usize,
 }
 
 #[derive(Default)]
 struct Inner {
     leases: Vec<LeaseRecord>,
-    kept: HashMap<LeaseId, KeptManifest>,
-    asked: HashMap<LeaseId, Address>,
+    kept: BTreeMap<LeaseId, KeptManifest>,
+    asked: BTreeMap<LeaseId, Address>,
     logs: Vec<mpsc::UnboundedSender<String>>,
     log_request: Option<LogRequest>,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Memory(Arc<Mutex<Inner>>);
+pub(crate) struct Memory(Arc<Mutex<Inner>>);
 
 impl Memory {
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
         act(&mut self.0.lock().unwrap())
     }
 
-    pub(super) fn add(&self, lease: LeaseRecord) {
+    pub(crate) fn add(&self, lease: LeaseRecord) {
         self.with(|inner| inner.leases.push(lease));
     }
 
-    pub(super) fn change(&self, id: LeaseId, change: impl FnOnce(&mut LeaseRecord)) {
+    pub(crate) fn change(&self, id: LeaseId, change: impl FnOnce(&mut LeaseRecord)) {
         self.with(|inner| change(inner.leases.iter_mut().find(|lease| lease.key.id == id).unwrap()));
     }
 
-    pub(super) fn kept(&self, id: LeaseId) -> Option<KeptManifest> {
+    pub(crate) fn kept(&self, id: LeaseId) -> Option<KeptManifest> {
         self.with(|inner| inner.kept.get(&id).cloned())
     }
 
-    pub(super) fn asked(&self, id: LeaseId) -> Option<Address> {
+    pub(crate) fn asked(&self, id: LeaseId) -> Option<Address> {
         self.with(|inner| inner.asked.get(&id).copied())
     }
 
-    pub(super) fn write_log(&self, line: String) {
+    pub(crate) fn write_log(&self, line: String) {
         self.with(|inner| inner.logs.last().unwrap().send(line).unwrap());
     }
 
-    pub(super) fn end_log(&self) {
+    pub(crate) fn end_log(&self) {
         self.with(|inner| inner.logs.clear());
     }
 
-    pub(super) fn last_log_request(&self) -> Option<LogRequest> {
+    pub(crate) fn last_log_request(&self) -> Option<LogRequest> {
         self.with(|inner| inner.log_request.clone())
     }
 }
@@ -161,12 +161,12 @@ fn manifest_with(cpu_milli: u64) -> Vec<u8> {
 }
 
 /// A manifest within [`needs`].
-pub(super) fn manifest() -> Vec<u8> {
+pub(crate) fn manifest() -> Vec<u8> {
     manifest_with(500)
 }
 
 /// One that wants more CPU than agreed.
-pub(super) fn greedy_manifest() -> Vec<u8> {
+pub(crate) fn greedy_manifest() -> Vec<u8> {
     manifest_with(50_000)
 }
 
@@ -178,7 +178,7 @@ fn needs() -> Needs {
 }
 
 /// A running lease that waits for [`manifest`].
-pub(super) fn lease_of(tenant: Address, id: LeaseId) -> LeaseRecord {
+pub(crate) fn lease_of(tenant: Address, id: LeaseId) -> LeaseRecord {
     LeaseRecord {
         facts: LeaseFacts {
             id,

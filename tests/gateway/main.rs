@@ -27,14 +27,14 @@ use futures::StreamExt;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use self::leases::{Memory, lease_of, manifest};
-use super::{
+use leases::{Memory, lease_of, manifest};
+use leaseport::gateway::{
     routes::router,
     server,
     state::{Gateway, GatewayOptions},
     tls::ServingKey,
 };
-use crate::{
+use leaseport::{
     core::{
         documents::{
             exchange::{CloseOffer, Parcel},
@@ -277,7 +277,7 @@ async fn a_manifest_that_comes_before_its_namespace_is_told_to_come_again() {
 async fn an_ended_lease_is_read_but_takes_no_manifest() {
     let world = World::start().await;
     world.memory.change(id("7-0-1"), |lease| {
-        lease.standing = super::directory::Standing::Ended
+        lease.standing = leaseport::gateway::directory::Standing::Ended
     });
     let client = world.tenant().await;
     assert_eq!(
@@ -320,7 +320,7 @@ async fn another_tenants_lease_is_forbidden_and_an_unknown_one_not_found() {
 async fn after_a_reorg_each_tenant_reaches_its_own_lease_of_the_shared_id() {
     let world = World::start().await;
     let mut other = lease_of(stranger().address(), id("7-0-1"));
-    other.key.terms = crate::core::ids::TermsHash(B256::repeat_byte(0xee));
+    other.key.terms = leaseport::core::ids::TermsHash(B256::repeat_byte(0xee));
     other.status = serde_json::json!({ "phase": "theirs" });
     world.memory.add(other);
     let mine = world.tenant().await.status(id("7-0-1")).await.unwrap();
@@ -523,7 +523,7 @@ async fn closing_hands_out_the_providers_signature_when_the_operator_gives_it() 
     assert_eq!(world.memory.asked(id("7-0-1")), Some(tenant().address()));
     let offer = CloseOffer {
         lease_id: id("7-0-1"),
-        terms_hash: crate::core::ids::TermsHash(B256::repeat_byte(5)),
+        terms_hash: leaseport::core::ids::TermsHash(B256::repeat_byte(5)),
         cum: 3600,
         deadline: u64::MAX,
         signature: vec![1; 65].into(),
@@ -588,7 +588,7 @@ async fn a_peer_with_another_key_is_not_believed() {
         let request = target.request(http::Method::GET, target.at("/healthz").unwrap());
         let answer = target.call(request, Duration::from_secs(5), 4096).await;
         assert!(
-            matches!(answer, Err(crate::outbound::OutboundError::NoAnswer { .. })),
+            matches!(answer, Err(leaseport::outbound::OutboundError::NoAnswer { .. })),
             "{answer:?}"
         );
     }
