@@ -15,7 +15,13 @@ pub mod gateway;
 #[command(name = "leaseport", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// What to log on standard error, for example `info` or `leaseport=debug` (tracing-subscriber's EnvFilter).
-    #[arg(long, global = true, env = "LEASEPORT_LOG", default_value = "leaseport=info,warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "LEASEPORT_LOG",
+        default_value = "leaseport=info,warn",
+        value_name = "FILTER"
+    )]
     pub log: String,
     /// How log lines look.
     #[arg(long, global = true, env = "LEASEPORT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -56,9 +62,15 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn log(cli: &Cli) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&cli.log)
-        .map_err(|error| anyhow::anyhow!("--log {:?}: {error}; write for example info or leaseport=debug", cli.log))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| {
+        anyhow::anyhow!(
+            "--log {:?}: {error}; write for example info or leaseport=debug",
+            cli.log
+        )
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match cli.log_format {
         LogFormat::Text => lines.with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
@@ -74,6 +86,10 @@ mod tests {
     #[test]
     fn every_flag_and_verb_is_declared_without_contradiction() {
         Cli::command().debug_assert();
-        assert!(Cli::command().get_subcommands().all(|verb| verb.get_about().is_some()));
+        assert!(
+            Cli::command()
+                .get_subcommands()
+                .all(|verb| verb.get_about().is_some())
+        );
     }
 }

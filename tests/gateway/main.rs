@@ -27,7 +27,6 @@ use futures::StreamExt;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use leases::{Memory, lease_of, manifest};
 use leaseport::gateway::{
     routes::router,
     server,
@@ -48,6 +47,7 @@ use leaseport::{
         gateway_client::LogEnd,
     },
 };
+use leases::{Memory, lease_of, manifest};
 
 const BOOK: Address = address!("5FbDB2315678afecb367f032d93F642f64180aa3");
 
@@ -277,7 +277,7 @@ async fn a_manifest_that_comes_before_its_namespace_is_told_to_come_again() {
 async fn an_ended_lease_is_read_but_takes_no_manifest() {
     let world = World::start().await;
     world.memory.change(id("7-0-1"), |lease| {
-        lease.standing = leaseport::gateway::directory::Standing::Ended
+        lease.standing = leaseport::gateway::directory::Standing::Ended;
     });
     let client = world.tenant().await;
     assert_eq!(
@@ -539,7 +539,7 @@ async fn closing_hands_out_the_providers_signature_when_the_operator_gives_it() 
     assert_eq!(answer.unwrap(), CloseAnswer::Offer(offer.clone()));
     // A signature about to expire is asked for anew.
     world.memory.change(id("7-0-1"), |lease| {
-        lease.close_offer = Some(CloseOffer { deadline: 1, ..offer })
+        lease.close_offer = Some(CloseOffer { deadline: 1, ..offer });
     });
     assert!(matches!(
         client.close_offer(id("7-0-1")).await.unwrap(),
