@@ -282,7 +282,7 @@ fn lease_book(event: LeaseBookEvents) -> Result<Option<BookEvent>, String> {
             token: e.token,
             amount: e.amount,
         },
-        E::FeesPushed(_) => return Ok(None),
+        E::FeesPushed(_) | E::EIP712DomainChanged(_) => return Ok(None),
     }))
 }
 
