@@ -4,9 +4,7 @@
 use std::fmt::Debug;
 
 use k8s_openapi::{
-    NamespaceResourceScope,
-    api::core::v1::Namespace,
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    NamespaceResourceScope, api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -49,7 +47,10 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize,
 {
     let what = format!("create {} {}", K::kind(&()), object.name_any());
-    let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+    let params = PostParams {
+        field_manager: Some(manager.to_owned()),
+        ..PostParams::default()
+    };
     match within(&what, api.create(&params, object)).await {
         Ok(made) => Ok(Created::New(made)),
         Err(error) if error.class() == Class::AlreadyExists => Ok(Created::Exists),
@@ -94,13 +95,19 @@ async fn apply_object(
 
 async fn inside<K>(client: &Client, manager: &str, object: &K) -> Result<(), KubeError>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize,
 {
     let namespace = object.namespace().ok_or_else(|| KubeError::Incomplete {
         what: format!("apply {} {}", K::kind(&()), object.name_any()),
         field: "namespace",
     })?;
-    apply(&Api::<K>::namespaced(client.clone(), &namespace), manager, object).await.map(|_| ())
+    apply(&Api::<K>::namespaced(client.clone(), &namespace), manager, object)
+        .await
+        .map(|_| ())
 }
 
 async fn apply_namespace(
@@ -117,13 +124,20 @@ async fn apply_namespace(
         Some(found) => found.metadata,
         None => match create(&api, manager, namespace).await? {
             Created::New(_) => return Ok(()),
-            Created::Exists => within(&format!("get Namespace {name}"), api.get_metadata(&name)).await?.metadata,
+            Created::Exists => {
+                within(&format!("get Namespace {name}"), api.get_metadata(&name))
+                    .await?
+                    .metadata
+            }
         },
     };
     identity.owns(&found)?;
     // The uid makes it the very object that was looked at: one made in between under the same name is a conflict.
     let pinned = Namespace {
-        metadata: ObjectMeta { uid: found.uid, ..namespace.metadata.clone() },
+        metadata: ObjectMeta {
+            uid: found.uid,
+            ..namespace.metadata.clone()
+        },
         ..namespace.clone()
     };
     apply(&api, manager, &pinned).await.map(|_| ())
@@ -145,8 +159,18 @@ mod tests {
     use k8s_openapi::api::core::v1::ServiceAccount;
 
     fn identity() -> Identity {
-        let id = LeaseId { provider: ProviderId(7), lane: Lane(0), generation: Generation::new(1).unwrap() };
-        Identity { chain: ChainId(1), lease: LeaseKey { id, terms: TermsHash(B256::repeat_byte(1)) } }
+        let id = LeaseId {
+            provider: ProviderId(7),
+            lane: Lane(0),
+            generation: Generation::new(1).unwrap(),
+        };
+        Identity {
+            chain: ChainId(1),
+            lease: LeaseKey {
+                id,
+                terms: TermsHash(B256::repeat_byte(1)),
+            },
+        }
     }
 
     fn namespace() -> Namespace {
@@ -162,7 +186,10 @@ mod tests {
     }
 
     fn objects() -> Vec<Object> {
-        let account = ServiceAccount { metadata: identity().metadata("lease"), ..ServiceAccount::default() };
+        let account = ServiceAccount {
+            metadata: identity().metadata("lease"),
+            ..ServiceAccount::default()
+        };
         vec![namespace().into(), account.into()]
     }
 
@@ -173,14 +200,18 @@ mod tests {
             ("POST" | "PATCH", _) => (201, request.body.clone()),
             other => panic!("{other:?}"),
         });
-        apply_lease(&client, "leaseport-lease", identity(), &objects()).await.unwrap();
+        apply_lease(&client, "leaseport-lease", identity(), &objects())
+            .await
+            .unwrap();
         let name = identity().namespace();
         assert_eq!(
             api.seen(),
             [
                 format!("GET /api/v1/namespaces/{name}"),
                 "POST /api/v1/namespaces?&fieldManager=leaseport-lease".to_owned(),
-                format!("PATCH /api/v1/namespaces/{name}/serviceaccounts/lease?&force=true&fieldManager=leaseport-lease"),
+                format!(
+                    "PATCH /api/v1/namespaces/{name}/serviceaccounts/lease?&force=true&fieldManager=leaseport-lease"
+                ),
             ]
         );
     }
@@ -189,7 +220,10 @@ mod tests {
     async fn a_namespace_of_the_right_name_that_is_not_ours_is_left_alone() {
         let (client, api) = mock::client(|request| {
             let name = request.path.rsplit('/').next().unwrap_or_default().to_owned();
-            (200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": { "name": name, "uid": "u" } }))
+            (
+                200,
+                json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": { "name": name, "uid": "u" } }),
+            )
         });
         let refused = apply_lease(&client, "m", identity(), &objects()).await;
         assert_eq!(refused.unwrap_err().class(), Class::Foreign);
@@ -205,8 +239,11 @@ mod tests {
                     gets += 1;
                     failure(404, "NotFound")
                 }
-                "GET" => (200, json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                    "metadata": { "name": "x", "labels": BTreeMap::<String, String>::new() } })),
+                "GET" => (
+                    200,
+                    json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                    "metadata": { "name": "x", "labels": BTreeMap::<String, String>::new() } }),
+                ),
                 "POST" => failure(409, "AlreadyExists"),
                 other => panic!("{other}"),
             })
@@ -220,8 +257,16 @@ mod tests {
     async fn an_update_of_our_namespace_names_the_uid_that_was_looked_at() {
         let ours = serde_json::to_value(&namespace()).unwrap();
         let (client, api) = mock::client(move |request| {
-            let mut answer = if request.method == "GET" { ours.clone() } else { request.body.clone() };
-            if request.method == "PATCH" && request.path.starts_with("/api/v1/namespaces/lp-1-7-0-1-01010101?") {
+            let mut answer = if request.method == "GET" {
+                ours.clone()
+            } else {
+                request.body.clone()
+            };
+            if request.method == "PATCH"
+                && request
+                    .path
+                    .starts_with("/api/v1/namespaces/lp-1-7-0-1-01010101?")
+            {
                 assert_eq!(answer["metadata"]["uid"], "u1");
             }
             answer["metadata"]["uid"] = json!("u1");
@@ -235,7 +280,9 @@ mod tests {
     async fn a_silent_api_server_costs_five_seconds_and_no_more() {
         let (client, _api) = mock::silent();
         let start = tokio::time::Instant::now();
-        let error = apply_lease(&client, "m", identity(), &objects()).await.unwrap_err();
+        let error = apply_lease(&client, "m", identity(), &objects())
+            .await
+            .unwrap_err();
         assert!(matches!(error, KubeError::Timeout { .. }), "{error}");
         assert_eq!(start.elapsed().as_secs(), 5);
     }

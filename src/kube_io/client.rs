@@ -38,6 +38,8 @@ pub async fn infer() -> Result<Client, KubeError> {
 pub async fn within<T>(what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T, KubeError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
         Ok(answer) => answer.map_err(|source| KubeError::of(what, source)),
-        Err(_) => Err(KubeError::Timeout { what: what.to_owned() }),
+        Err(_) => Err(KubeError::Timeout {
+            what: what.to_owned(),
+        }),
     }
 }

@@ -39,10 +39,16 @@ where
 {
     let name = seen.name_any();
     let what = format!("delete {} {name}", K::kind(&()));
-    let missing = |field| KubeError::Incomplete { what: what.clone(), field };
+    let missing = |field| KubeError::Incomplete {
+        what: what.clone(),
+        field,
+    };
     let preconditions = Preconditions {
         uid: Some(seen.uid().ok_or_else(|| missing("uid"))?),
-        resource_version: Some(seen.resource_version().ok_or_else(|| missing("resourceVersion"))?),
+        resource_version: Some(
+            seen.resource_version()
+                .ok_or_else(|| missing("resourceVersion"))?,
+        ),
     };
     let params = DeleteParams::background().preconditions(preconditions);
     let params = match grace {
@@ -66,32 +72,63 @@ mod tests {
     use crate::kube_io::mock::{self, failure};
 
     fn pod() -> Pod {
-        serde_json::from_value(json!({ "metadata": { "name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7" } })).unwrap()
+        serde_json::from_value(
+            json!({ "metadata": { "name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7" } }),
+        )
+        .unwrap()
     }
 
     #[tokio::test]
     async fn a_delete_names_the_uid_and_version_that_were_seen() {
-        let (client, api) = mock::client(|_| (200, json!({ "kind": "Status", "status": "Success", "metadata": {} })));
-        assert_eq!(delete(&Api::namespaced(client, "n"), &pod(), Grace::None).await.unwrap(), Deleted::Gone);
+        let (client, api) = mock::client(|_| {
+            (
+                200,
+                json!({ "kind": "Status", "status": "Success", "metadata": {} }),
+            )
+        });
+        assert_eq!(
+            delete(&Api::namespaced(client, "n"), &pod(), Grace::None)
+                .await
+                .unwrap(),
+            Deleted::Gone
+        );
         let asked = api.asked().remove(0);
-        assert_eq!(asked.body["preconditions"], json!({ "uid": "u", "resourceVersion": "7" }));
+        assert_eq!(
+            asked.body["preconditions"],
+            json!({ "uid": "u", "resourceVersion": "7" })
+        );
         assert_eq!(asked.body["gracePeriodSeconds"], 0);
     }
 
     #[tokio::test]
     async fn what_is_gone_already_is_gone_and_what_changed_is_a_conflict() {
         let (client, _) = mock::client(|_| failure(404, "NotFound"));
-        assert_eq!(delete(&Api::namespaced(client, "n"), &pod(), Grace::Own).await.unwrap(), Deleted::Gone);
+        assert_eq!(
+            delete(&Api::namespaced(client, "n"), &pod(), Grace::Own)
+                .await
+                .unwrap(),
+            Deleted::Gone
+        );
         let (client, _) = mock::client(|_| failure(409, "Conflict"));
-        let error = delete(&Api::namespaced(client, "n"), &pod(), Grace::Own).await.unwrap_err();
+        let error = delete(&Api::namespaced(client, "n"), &pod(), Grace::Own)
+            .await
+            .unwrap_err();
         assert_eq!(error.class(), Class::Conflict);
     }
 
     #[tokio::test]
     async fn what_was_never_read_is_not_deleted() {
         let (client, api) = mock::client(|_| failure(500, "never asked"));
-        let made_up = Pod { metadata: kube::core::ObjectMeta { name: Some("p".into()), ..Default::default() }, ..Pod::default() };
-        let error = delete(&Api::namespaced(client, "n"), &made_up, Grace::Own).await.unwrap_err();
+        let made_up = Pod {
+            metadata: kube::core::ObjectMeta {
+                name: Some("p".into()),
+                ..Default::default()
+            },
+            ..Pod::default()
+        };
+        let error = delete(&Api::namespaced(client, "n"), &made_up, Grace::Own)
+            .await
+            .unwrap_err();
         assert!(matches!(error, KubeError::Incomplete { field: "uid", .. }));
         assert!(api.seen().is_empty());
     }

@@ -82,7 +82,10 @@ impl Class {
 impl KubeError {
     /// An error of kube, with what was asked.
     pub(crate) fn of(what: &str, source: kube::Error) -> Self {
-        Self::Api { what: what.to_owned(), source: Box::new(source) }
+        Self::Api {
+            what: what.to_owned(),
+            source: Box::new(source),
+        }
     }
 
     /// What to do about it.

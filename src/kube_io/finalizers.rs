@@ -36,7 +36,12 @@ pub async fn remove<K>(api: &Api<K>, seen: &K, finalizer: &str) -> Result<Option
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let finalizers: Vec<String> = seen.finalizers().iter().filter(|held| *held != finalizer).cloned().collect();
+    let finalizers: Vec<String> = seen
+        .finalizers()
+        .iter()
+        .filter(|held| *held != finalizer)
+        .cloned()
+        .collect();
     if finalizers.len() == seen.finalizers().len() {
         return Ok(None);
     }
@@ -49,13 +54,20 @@ where
 {
     let name = seen.name_any();
     let what = format!("finalizers of {} {name}", K::kind(&()));
-    let missing = |field| KubeError::Incomplete { what: what.clone(), field };
+    let missing = |field| KubeError::Incomplete {
+        what: what.clone(),
+        field,
+    };
     let patch = json!({ "metadata": {
         "uid": seen.uid().ok_or_else(|| missing("uid"))?,
         "resourceVersion": seen.resource_version().ok_or_else(|| missing("resourceVersion"))?,
         "finalizers": finalizers,
     } });
-    within(&what, api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await
+    within(
+        &what,
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)),
+    )
+    .await
 }
 
 #[cfg(test)]
@@ -77,12 +89,31 @@ mod tests {
     async fn a_finalizer_is_added_once_never_to_what_is_going_and_removed_without_touching_others() {
         let (client, log) = mock::client(|request| (200, json!({ "metadata": request.body["metadata"] })));
         let api: Api<ConfigMap> = Api::namespaced(client, "n");
-        assert!(add(&api, &seen(&["other"], None), "ours").await.unwrap().is_some());
+        assert!(
+            add(&api, &seen(&["other"], None), "ours")
+                .await
+                .unwrap()
+                .is_some()
+        );
         assert!(add(&api, &seen(&["ours"], None), "ours").await.unwrap().is_none());
-        assert!(add(&api, &seen(&[], Some("2026-11-22T12:00:00Z")), "ours").await.unwrap().is_none());
-        assert!(remove(&api, &seen(&["a", "ours", "b"], None), "ours").await.unwrap().is_some());
+        assert!(
+            add(&api, &seen(&[], Some("2026-11-22T12:00:00Z")), "ours")
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            remove(&api, &seen(&["a", "ours", "b"], None), "ours")
+                .await
+                .unwrap()
+                .is_some()
+        );
         assert!(remove(&api, &seen(&["a"], None), "ours").await.unwrap().is_none());
-        let written: Vec<_> = log.asked().into_iter().map(|asked| asked.body["metadata"].clone()).collect();
+        let written: Vec<_> = log
+            .asked()
+            .into_iter()
+            .map(|asked| asked.body["metadata"].clone())
+            .collect();
         assert_eq!(
             written,
             [

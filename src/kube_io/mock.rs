@@ -27,7 +27,10 @@ impl Log {
     }
 
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
+        self.asked()
+            .into_iter()
+            .map(|asked| format!("{} {}", asked.method, asked.path))
+            .collect()
     }
 }
 
@@ -52,7 +55,11 @@ pub(crate) fn client(answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'static
             let bytes = body.collect().await?.to_bytes();
             let asked = Asked {
                 method: parts.method.to_string(),
-                path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+                path: parts
+                    .uri
+                    .path_and_query()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             };
             if let Ok(mut seen) = seen.0.lock() {
@@ -62,7 +69,9 @@ pub(crate) fn client(answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'static
                 Ok(mut answer) => answer(&asked),
                 Err(_) => failure(500, "the test's API server panicked"),
             };
-            let response = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()))?;
+            let response = Response::builder()
+                .status(code)
+                .body(Body::from(body.to_string().into_bytes()))?;
             Ok::<_, tower::BoxError>(response)
         }
     });
@@ -71,6 +80,8 @@ pub(crate) fn client(answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'static
 
 /// A client whose requests are never answered.
 pub(crate) fn silent() -> (Client, Log) {
-    let service = tower::service_fn(|_request: Request<Body>| std::future::pending::<Result<Response<Body>, tower::BoxError>>());
+    let service = tower::service_fn(|_request: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, tower::BoxError>>()
+    });
     (Client::new(service, "default"), Log::default())
 }

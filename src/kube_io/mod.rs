@@ -5,18 +5,18 @@ pub mod apply;
 pub mod client;
 pub mod delete;
 pub mod error;
-
+pub mod events;
 pub mod finalizers;
-
+pub mod lock;
 pub mod pods;
-
-
+pub mod reconcile;
+pub mod reflected;
 pub mod status;
-
+pub mod streams;
 
 pub use client::{REQUEST_TIMEOUT, within};
 pub use error::KubeError;
-
+pub use reflected::{Reflected, Watches};
 
 #[cfg(test)]
 mod mock;

@@ -17,9 +17,16 @@ use super::{KubeError, within};
 pub async fn nominate(api: &Api<Pod>, pod: &Pod, node: &str) -> Result<Pod, KubeError> {
     let name = pod.name_any();
     let what = format!("nominate node {node} for {} {name}", Pod::kind(&()));
-    let uid = pod.uid().ok_or_else(|| KubeError::Incomplete { what: what.clone(), field: "uid" })?;
+    let uid = pod.uid().ok_or_else(|| KubeError::Incomplete {
+        what: what.clone(),
+        field: "uid",
+    })?;
     let patch = json!({ "metadata": { "uid": uid }, "status": { "nominatedNodeName": node } });
-    within(&what, api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))).await
+    within(
+        &what,
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(patch)),
+    )
+    .await
 }
 
 #[cfg(test)]
@@ -32,9 +39,14 @@ mod tests {
     async fn a_nomination_names_the_pods_uid_and_goes_to_its_status() {
         let (client, log) = mock::client(|request| (200, request.body.clone()));
         let pod: Pod = serde_json::from_value(json!({ "metadata": { "name": "p", "uid": "u" } })).unwrap();
-        nominate(&Api::namespaced(client, "n"), &pod, "node-1").await.unwrap();
+        nominate(&Api::namespaced(client, "n"), &pod, "node-1")
+            .await
+            .unwrap();
         let asked = log.asked().remove(0);
         assert_eq!(asked.path, "/api/v1/namespaces/n/pods/p/status?");
-        assert_eq!(asked.body, json!({ "metadata": { "uid": "u" }, "status": { "nominatedNodeName": "node-1" } }));
+        assert_eq!(
+            asked.body,
+            json!({ "metadata": { "uid": "u" }, "status": { "nominatedNodeName": "node-1" } })
+        );
     }
 }

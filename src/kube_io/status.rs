@@ -41,7 +41,8 @@ where
     let name = seen.name_any();
     let what = format!("status of {} {name}", K::kind(&()));
     let json = |status: &K::Status| -> Result<Map<String, Value>, KubeError> {
-        let value = serde_json::to_value(status).map_err(|error| KubeError::of(&what, kube::Error::SerdeError(error)))?;
+        let value = serde_json::to_value(status)
+            .map_err(|error| KubeError::of(&what, kube::Error::SerdeError(error)))?;
         let Value::Object(mut fields) = value else {
             return Ok(Map::new());
         };
@@ -53,7 +54,10 @@ where
     if timeless(next.clone()) == timeless(now) {
         return Ok(Written::Unchanged);
     }
-    let missing = |field| KubeError::Incomplete { what: what.clone(), field };
+    let missing = |field| KubeError::Incomplete {
+        what: what.clone(),
+        field,
+    };
     let patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -89,7 +93,13 @@ mod tests {
 
     /// A stand-in with the two traits our own kinds derive.
     #[derive(kube::CustomResource, Debug, Clone, serde::Deserialize, Serialize, schemars::JsonSchema)]
-    #[kube(group = "test.leaseport.dev", version = "v1", kind = "Thing", namespaced, status = "ThingStatus")]
+    #[kube(
+        group = "test.leaseport.dev",
+        version = "v1",
+        kind = "Thing",
+        namespaced,
+        status = "ThingStatus"
+    )]
     struct ThingSpec {}
 
     #[derive(Debug, Clone, Default, serde::Deserialize, Serialize, schemars::JsonSchema)]
@@ -119,7 +129,15 @@ mod tests {
     #[tokio::test]
     async fn an_equal_status_is_not_written_whatever_its_times_and_others_fields() {
         let (client, log) = mock::client(|_| mock::failure(500, "never asked"));
-        let written = write(&Api::namespaced(client, "n"), "m", &seen(), &status("A", "2"), &["manifest"]).await.unwrap();
+        let written = write(
+            &Api::namespaced(client, "n"),
+            "m",
+            &seen(),
+            &status("A", "2"),
+            &["manifest"],
+        )
+        .await
+        .unwrap();
         assert!(matches!(written, Written::Unchanged));
         assert!(log.seen().is_empty());
     }
@@ -130,11 +148,19 @@ mod tests {
         let (client, log) = mock::client(move |_| (200, answer.clone()));
         let mut next = status("B", "2");
         next.manifest = Some("stale copy".into());
-        let written = write(&Api::namespaced(client, "n"), "m", &seen(), &next, &["manifest"]).await.unwrap();
+        let written = write(&Api::namespaced(client, "n"), "m", &seen(), &next, &["manifest"])
+            .await
+            .unwrap();
         assert!(matches!(written, Written::Changed(_)));
         let asked = log.asked().remove(0);
-        assert_eq!(asked.path, "/apis/test.leaseport.dev/v1/namespaces/n/things/t/status?&force=true&fieldManager=m");
-        assert_eq!(asked.body["metadata"], json!({ "name": "t", "uid": "u", "resourceVersion": "7" }));
+        assert_eq!(
+            asked.path,
+            "/apis/test.leaseport.dev/v1/namespaces/n/things/t/status?&force=true&fieldManager=m"
+        );
+        assert_eq!(
+            asked.body["metadata"],
+            json!({ "name": "t", "uid": "u", "resourceVersion": "7" })
+        );
         assert_eq!(asked.body["status"]["manifest"], Value::Null);
         assert_eq!(asked.body["status"]["phase"], "B");
     }
