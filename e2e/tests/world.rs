@@ -497,6 +497,23 @@ fn a_chain_of_the_users_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn a_world_that_is_refused_leaves_no_folder() {
+    let (_folder, options) = options("refused");
+    let refused = Options {
+        node: NodeChoice::Never,
+        services: Services::KubeProxy,
+        ..options
+    };
+    assert!(
+        World::up(&refused)
+            .unwrap_err()
+            .to_string()
+            .contains("kube-proxy")
+    );
+    assert!(!refused.run_dir.exists());
+}
+
+#[test]
 fn the_users_cluster_and_chain_are_used_and_left_alone() {
     let (_folder, theirs) = options("theirs");
     let theirs = World::up(&Options {
