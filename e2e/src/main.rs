@@ -235,6 +235,9 @@ fn down(run_dir: &Path, keep: Keep) -> anyhow::Result<ExitCode> {
     match World::attach(run_dir) {
         Ok(world) => world.down_keeping(keep)?,
         Err(leaseport_e2e::world::Error::NoWorld(folder)) => {
+            if keep == Keep::Nothing {
+                World::discard_logs(&folder)?;
+            }
             println!("no world in {}: nothing to take down", folder.display());
         }
         Err(error) => return Err(error.into()),

@@ -136,6 +136,17 @@ impl World {
         })
     }
 
+    /// Removes what a failed `up` left in a folder that has no world: its logs.
+    ///
+    /// # Errors
+    /// [`Error::File`] if they cannot be removed.
+    pub fn discard_logs(run_dir: &Path) -> Result<(), Error> {
+        match WorldState::load(run_dir) {
+            Err(Error::NoWorld(_)) => teardown::discard_logs(run_dir),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Lets the world go on when this value is dropped.
     pub fn keep(&mut self) {
         self.tenure = Tenure::Kept;

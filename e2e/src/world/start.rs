@@ -27,20 +27,7 @@ impl World {
             Lane::KwokOnly => self.start_on_loopback(options, tools, &ports)?,
             Lane::External => {
                 self.start_chain(options, Place::Host, "127.0.0.1", &ports)?;
-                let view = [
-                    "config",
-                    "view",
-                    "--minify",
-                    "--output=jsonpath={.clusters[0].cluster.server}",
-                ];
-                self.state.apiserver_url = self.kubectl(&view)?;
-                let address = self
-                    .state
-                    .apiserver_url
-                    .trim_start_matches("https://")
-                    .trim_end_matches('/');
-                self.state.apiserver_addr = address.to_owned();
-                self.kubectl(&["--request-timeout=10s", "version"])?;
+                self.meet_the_users_cluster()?;
             }
         }
         if options.rpc_url.is_none() {
@@ -65,6 +52,30 @@ impl World {
             self.state.name,
             started.elapsed().as_secs_f64()
         ));
+        Ok(())
+    }
+
+    /// Finds out where the user's cluster is, and that it answers.
+    fn meet_the_users_cluster(&mut self) -> Result<(), Error> {
+        let refuse = |error: Error| Error::Option {
+            option: "KUBECONFIG",
+            value: self.state.kubeconfig.display().to_string(),
+            remedy: format!("kubectl finds no cluster by it: {error}"),
+        };
+        let view = [
+            "config",
+            "view",
+            "--minify",
+            "--output=jsonpath={.clusters[0].cluster.server}",
+        ];
+        let url = self.kubectl(&view).map_err(refuse)?;
+        self.kubectl(&["--request-timeout=10s", "version"])
+            .map_err(refuse)?;
+        self.state.apiserver_addr = url
+            .trim_start_matches("https://")
+            .trim_end_matches('/')
+            .to_owned();
+        self.state.apiserver_url = url;
         Ok(())
     }
 

@@ -109,6 +109,13 @@ pub(super) fn forget(run_dir: &Path) {
     }
 }
 
+/// Removes the logs that a failed `up` left in a folder without a world. Anything else there is not a world's and stays.
+pub(super) fn discard_logs(run_dir: &Path) -> Result<(), Error> {
+    remove(&run_dir.join("logs"))?;
+    forget(run_dir);
+    Ok(())
+}
+
 fn remove_empty_parent(run_dir: &Path) {
     if let Some(parent) = run_dir.parent()
         && parent.ends_with(".leaseport")
