@@ -416,7 +416,10 @@ mod tests {
 
     #[test]
     fn no_text_repeats_the_url_or_its_key() {
-        let told = classify(&answer(-32000, "https://rpc.example/v2/0123456789abcdef?apikey=deadbeef: key 0123456789abcdef of hunter22 is blocked"));
+        let told = classify(&answer(
+            -32000,
+            "https://rpc.example/v2/0123456789abcdef?apikey=deadbeef: key 0123456789abcdef of hunter22 is blocked",
+        ));
         let shown = format!("{told} {told:?}");
         for secret in ["rpc.example", "0123456789abcdef", "deadbeef", "hunter22"] {
             assert!(!shown.contains(secret), "{shown}");
