@@ -1,7 +1,10 @@
 //! The contracts' types as their committed ABI files say, once, and the way between them and our documents.
 //! Nothing outside `chain_io` and `act` builds calls from these.
 
-#![allow(missing_docs, reason = "generated from contracts/abi; the contracts' own NatSpec documents it")]
+#![allow(
+    missing_docs,
+    reason = "generated from contracts/abi; the contracts' own NatSpec documents it"
+)]
 #![allow(clippy::too_many_arguments, reason = "generated from contracts/abi")]
 
 use alloy::sol;
@@ -67,65 +70,74 @@ macro_rules! same_fields {
     };
 }
 
-same_fields!(documents::order::Order, LeaseBook::Order {
-    tenant,
-    agent,
-    refundTo,
-    form,
-    token,
-    flags,
-    lots,
-    startRate,
-    maxRate,
-    climb,
-    deposit,
-    minDuration,
-    maxDuration,
-    minCommit,
-    earlyFeeBps,
-    notice,
-    grace,
-    startWindow,
-    minBond,
-    minSignedPaid,
-    expiry,
-    slaPolicy,
-    needsHash,
-    manifestHash,
-    eligible,
-    endpointHash,
-    salt,
-});
+same_fields!(
+    documents::order::Order,
+    LeaseBook::Order {
+        tenant,
+        agent,
+        refundTo,
+        form,
+        token,
+        flags,
+        lots,
+        startRate,
+        maxRate,
+        climb,
+        deposit,
+        minDuration,
+        maxDuration,
+        minCommit,
+        earlyFeeBps,
+        notice,
+        grace,
+        startWindow,
+        minBond,
+        minSignedPaid,
+        expiry,
+        slaPolicy,
+        needsHash,
+        manifestHash,
+        eligible,
+        endpointHash,
+        salt,
+    }
+);
 
-same_fields!(documents::bid::Bid, LeaseBook::Bid {
-    orderHash,
-    providerId,
-    bidEpoch,
-    lanesHash,
-    ratePerHour,
-    bond,
-    liability,
-    deadline,
-});
+same_fields!(
+    documents::bid::Bid,
+    LeaseBook::Bid {
+        orderHash,
+        providerId,
+        bidEpoch,
+        lanesHash,
+        ratePerHour,
+        bond,
+        liability,
+        deadline,
+    }
+);
 
-same_fields!(documents::terms::Terms, LeaseBook::Terms {
-    id,
-    orderHash,
-    tenant,
-    agent,
-    refundTo,
-    token,
-    flags,
-    feeSteps,
-    ratePerHour,
-    bond,
-    liability,
-    maxDuration,
-    minCommit,
-    earlyFeeBps,
-    notice,
-    grace,
-    slaPolicy,
-    needsHash,
-    manifestHash,
-});
+same_fields!(
+    documents::terms::Terms,
+    LeaseBook::Terms {
+        id,
+        orderHash,
+        tenant,
+        agent,
+        refundTo,
+        token,
+        flags,
+        feeSteps,
+        ratePerHour,
+        bond,
+        liability,
+        maxDuration,
+        minCommit,
+        earlyFeeBps,
+        notice,
+        grace,
+        slaPolicy,
+        needsHash,
+        manifestHash,
+    }
+);

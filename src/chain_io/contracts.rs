@@ -97,7 +97,9 @@ pub enum ContractsError {
         chain: u64,
     },
     /// Something lives there that is no Directory.
-    #[error("directory {directory}: answers {function} not as a Leaseport Directory does: correct the market's directory")]
+    #[error(
+        "directory {directory}: answers {function} not as a Leaseport Directory does: correct the market's directory"
+    )]
     NotADirectory {
         /// The address given.
         directory: Address,
@@ -105,7 +107,9 @@ pub enum ContractsError {
         function: &'static str,
     },
     /// The Directory lacks a contract.
-    #[error("directory {directory}: has no entry {name}: the market is not fully deployed; run `leaseport market deploy` to its end")]
+    #[error(
+        "directory {directory}: has no entry {name}: the market is not fully deployed; run `leaseport market deploy` to its end"
+    )]
     NoEntry {
         /// The address given.
         directory: Address,
@@ -113,7 +117,9 @@ pub enum ContractsError {
         name: &'static str,
     },
     /// An entry's code is not what the Directory named.
-    #[error("{name} {address}: its code is not the one the Directory names (found {found}, named {named}): do not use this market")]
+    #[error(
+        "{name} {address}: its code is not the one the Directory names (found {found}, named {named}): do not use this market"
+    )]
     OtherCode {
         /// Which.
         name: &'static str,
@@ -236,7 +242,9 @@ fn find<'a>(
 
 async fn code_at(endpoints: &Endpoints, address: Address) -> Result<Option<B256>, RpcFailure> {
     let code = endpoints
-        .ask("eth_getCode", |provider| async move { provider.get_code_at(address).await })
+        .ask("eth_getCode", |provider| async move {
+            provider.get_code_at(address).await
+        })
         .await?;
     Ok((!code.is_empty()).then(|| keccak256(&code)))
 }
@@ -292,15 +300,21 @@ async fn tokens(
     directory: Address,
     params: Address,
 ) -> Result<Vec<ListedToken>, ContractsError> {
-    let count = of_directory(endpoints, directory, "tokenCount of Params", |provider| async move {
-        answered(Params::new(params, provider).tokenCount().call().await)
-    })
+    let count = of_directory(
+        endpoints,
+        directory,
+        "tokenCount of Params",
+        |provider| async move { answered(Params::new(params, provider).tokenCount().call().await) },
+    )
     .await?;
     let mut tokens = Vec::new();
     for index in 0..count {
-        let info = of_directory(endpoints, directory, "tokenInfo of Params", |provider| async move {
-            answered(Params::new(params, provider).tokenInfo(index).call().await)
-        })
+        let info = of_directory(
+            endpoints,
+            directory,
+            "tokenInfo of Params",
+            |provider| async move { answered(Params::new(params, provider).tokenInfo(index).call().await) },
+        )
         .await?;
         let asset = info.asset;
         let symbol = endpoints
@@ -388,7 +402,13 @@ mod tests {
         asserter.push_success(&Bytes::from_static(b"code"));
         asserter.push_success(&Bytes::new());
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
-        assert!(matches!(error, ContractsError::NotADirectory { function: "entries", .. }));
+        assert!(matches!(
+            error,
+            ContractsError::NotADirectory {
+                function: "entries",
+                ..
+            }
+        ));
     }
 
     #[tokio::test]
@@ -396,7 +416,13 @@ mod tests {
         let (endpoints, asserter) = mocked();
         returns(&asserter, vec![entry("StakeVault", 1, b"x")]);
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
-        assert!(matches!(error, ContractsError::NoEntry { name: "LeaseBook", .. }));
+        assert!(matches!(
+            error,
+            ContractsError::NoEntry {
+                name: "LeaseBook",
+                ..
+            }
+        ));
 
         returns(&asserter, vec![entry("LeaseBook", 2, b"x")]);
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
@@ -405,6 +431,12 @@ mod tests {
         returns(&asserter, vec![entry("LeaseBook", 1, b"x")]);
         asserter.push_success(&Bytes::from_static(b"y"));
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
-        assert!(matches!(error, ContractsError::OtherCode { name: "LeaseBook", .. }));
+        assert!(matches!(
+            error,
+            ContractsError::OtherCode {
+                name: "LeaseBook",
+                ..
+            }
+        ));
     }
 }

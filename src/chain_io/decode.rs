@@ -104,7 +104,10 @@ fn close_kind(value: u8) -> Result<CloseKind, String> {
 fn rows(packed: &[u8]) -> Result<Vec<SettledRow>, String> {
     let (rows, rest) = packed.as_chunks::<16>();
     if !rest.is_empty() {
-        return Err(format!("settled rows have {} bytes, not a multiple of 16", packed.len()));
+        return Err(format!(
+            "settled rows have {} bytes, not a multiple of 16",
+            packed.len()
+        ));
     }
     Ok(rows
         .iter()
@@ -121,7 +124,9 @@ fn rows(packed: &[u8]) -> Result<Vec<SettledRow>, String> {
 
 fn bid(event: &LeaseBook::BidPosted) -> BookEvent {
     match SignedBid::unpack(&event.packedBid) {
-        Ok(signed) if signed.bid.orderHash == event.orderHash && signed.bid.providerId == event.providerId => {
+        Ok(signed)
+            if signed.bid.orderHash == event.orderHash && signed.bid.providerId == event.providerId =>
+        {
             BookEvent::BidPosted(Arc::new(signed))
         }
         Ok(_) | Err(_) => BookEvent::BidMalformed {
@@ -234,7 +239,11 @@ fn lease_book(event: LeaseBookEvents) -> Result<Option<BookEvent>, String> {
             token: e.token,
             gross: e.gross,
             fee: e.fee,
-            vesting: if e.vesting { Vesting::Vests } else { Vesting::AtOnce },
+            vesting: if e.vesting {
+                Vesting::Vests
+            } else {
+                Vesting::AtOnce
+            },
         },
         E::ToppedUp(e) => BookEvent::ToppedUp {
             id: lease(e.id)?,
@@ -365,7 +374,12 @@ mod tests {
 
     #[test]
     fn settled_rows_are_read_as_lane_seconds_and_money() {
-        let packed = [&7_u32.to_be_bytes()[..], &360_u32.to_be_bytes(), &250_000_u64.to_be_bytes()].concat();
+        let packed = [
+            &7_u32.to_be_bytes()[..],
+            &360_u32.to_be_bytes(),
+            &250_000_u64.to_be_bytes(),
+        ]
+        .concat();
         assert_eq!(
             rows(&packed).unwrap(),
             [SettledRow {
@@ -385,7 +399,13 @@ mod tests {
             packedBid: Bytes::from_static(b"nonsense"),
         };
         let read = decode(&EMITTERS, &log(EMITTERS.lease_book, event.encode_log_data()));
-        assert!(matches!(read, Some(BookEvent::BidMalformed { provider: ProviderId(3), .. })));
+        assert!(matches!(
+            read,
+            Some(BookEvent::BidMalformed {
+                provider: ProviderId(3),
+                ..
+            })
+        ));
     }
 
     #[test]

@@ -110,10 +110,13 @@ impl EndpointConfig {
     /// # Errors
     /// [`EndpointError::NotAUrl`] or [`EndpointError::Scheme`]; neither repeats the URL.
     pub fn parse(name: &str, url: &str) -> Result<Self, EndpointError> {
-        let url: Url = url.trim().parse().map_err(|error: url::ParseError| EndpointError::NotAUrl {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let url: Url = url
+            .trim()
+            .parse()
+            .map_err(|error: url::ParseError| EndpointError::NotAUrl {
+                name: name.to_owned(),
+                reason: error.to_string(),
+            })?;
         let config = Self {
             name: name.to_owned(),
             url: SecretUrl(url),
@@ -242,7 +245,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// What the failure means; it also counts against the endpoint if another one might do better.
-    pub async fn ask<T, F>(&self, what: &'static str, call: impl FnOnce(DynProvider) -> F) -> Result<T, RpcFailure>
+    pub async fn ask<T, F>(
+        &self,
+        what: &'static str,
+        call: impl FnOnce(DynProvider) -> F,
+    ) -> Result<T, RpcFailure>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
@@ -390,7 +397,11 @@ impl Endpoints {
     #[must_use]
     pub fn ranked(&self) -> Vec<Arc<Endpoint>> {
         let now = Instant::now();
-        let newest = self.full.iter().filter_map(|endpoint| endpoint.state().head).max();
+        let newest = self
+            .full
+            .iter()
+            .filter_map(|endpoint| endpoint.state().head)
+            .max();
         let mut ranked: Vec<(bool, bool, &Arc<Endpoint>)> = self
             .full
             .iter()
@@ -421,7 +432,11 @@ impl Endpoints {
     ///
     /// # Errors
     /// The last endpoint's failure, or the first that speaks against the question itself.
-    pub async fn ask<T, F>(&self, what: &'static str, call: impl Fn(DynProvider) -> F) -> Result<T, RpcFailure>
+    pub async fn ask<T, F>(
+        &self,
+        what: &'static str,
+        call: impl Fn(DynProvider) -> F,
+    ) -> Result<T, RpcFailure>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
@@ -499,7 +514,9 @@ mod tests {
 
     async fn block_number(endpoints: &Endpoints) -> Result<u64, RpcFailure> {
         endpoints
-            .ask("eth_blockNumber", |provider| async move { provider.get_block_number().await })
+            .ask("eth_blockNumber", |provider| async move {
+                provider.get_block_number().await
+            })
             .await
     }
 
@@ -569,7 +586,10 @@ mod tests {
             failure.contains("endpoint main: eth_chainId: cannot connect"),
             "{failure}"
         );
-        assert!(!failure.contains("secret-key") && !failure.contains("127.0.0.1"), "{failure}");
+        assert!(
+            !failure.contains("secret-key") && !failure.contains("127.0.0.1"),
+            "{failure}"
+        );
     }
 
     #[test]
@@ -578,7 +598,9 @@ mod tests {
             EndpointConfig::parse("a", "ftp://host/key"),
             Err(EndpointError::Scheme { .. })
         ));
-        let refused = EndpointConfig::parse("a", "not a url with key 12345").unwrap_err().to_string();
+        let refused = EndpointConfig::parse("a", "not a url with key 12345")
+            .unwrap_err()
+            .to_string();
         assert!(!refused.contains("12345"), "{refused}");
         let hint = EndpointConfig::parse("ws", "ws://host:1").unwrap();
         assert_eq!(

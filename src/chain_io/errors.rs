@@ -51,7 +51,9 @@ impl RpcErrorClass {
     #[must_use]
     pub const fn worth_another_try(self) -> bool {
         match self {
-            Self::Transient | Self::RateLimited | Self::WrongChain | Self::Unsupported | Self::Malformed => true,
+            Self::Transient | Self::RateLimited | Self::WrongChain | Self::Unsupported | Self::Malformed => {
+                true
+            }
             Self::RangeTooLarge | Self::Execution | Self::Refused => false,
         }
     }
@@ -96,7 +98,10 @@ pub(super) struct Secrets(Vec<String>);
 impl Secrets {
     /// Host, user, password, path and query parts of a URL, the longest first.
     pub(super) fn of(url: &url::Url) -> Self {
-        let mut parts: Vec<String> = vec![url.as_str().to_owned(), url.as_str().trim_end_matches('/').to_owned()];
+        let mut parts: Vec<String> = vec![
+            url.as_str().to_owned(),
+            url.as_str().trim_end_matches('/').to_owned(),
+        ];
         parts.extend(url.host_str().map(str::to_owned));
         parts.extend(url.password().map(str::to_owned));
         parts.push(url.username().to_owned());
@@ -197,7 +202,9 @@ impl Origin<'_> {
     fn of_kind(self, kind: &TransportErrorKind) -> RpcFailure {
         match kind {
             TransportErrorKind::HttpError(error) => self.of_status(error.status, &error.body),
-            TransportErrorKind::HttpErrorWithRetryAfter { error, .. } => self.of_status(error.status, &error.body),
+            TransportErrorKind::HttpErrorWithRetryAfter { error, .. } => {
+                self.of_status(error.status, &error.body)
+            }
             TransportErrorKind::PubsubUnavailable => {
                 self.failure(RpcErrorClass::Unsupported, "no subscriptions on this connection")
             }
@@ -224,7 +231,10 @@ impl Origin<'_> {
             401 | 403 => ": check the API key in the endpoint's url",
             _ => "",
         };
-        self.failure(class, self.secrets.hide(&format!("HTTP status {status}{remedy} {body}")))
+        self.failure(
+            class,
+            self.secrets.hide(&format!("HTTP status {status}{remedy} {body}")),
+        )
     }
 }
 
@@ -322,7 +332,11 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        Secrets::of(&"https://user:hunter22@rpc.example/v2/0123456789abcdef?apikey=deadbeef".parse().unwrap())
+        Secrets::of(
+            &"https://user:hunter22@rpc.example/v2/0123456789abcdef?apikey=deadbeef"
+                .parse()
+                .unwrap(),
+        )
     }
 
     fn classify(error: &TransportError) -> RpcFailure {
@@ -335,24 +349,31 @@ mod tests {
         origin.transport(error)
     }
 
-    fn answer(code: i64, message: &'static str) -> TransportError {
-        RpcError::ErrorResp(alloy::rpc::json_rpc::ErrorPayload {
-            code,
-            message: message.into(),
-            data: None,
-        })
+    fn answer(code: i64, message: &str) -> TransportError {
+        let text = serde_json::json!({ "code": code, "message": message }).to_string();
+        RpcError::ErrorResp(serde_json::from_str(&text).unwrap())
     }
 
     #[test]
     fn what_public_servers_say_about_ranges_is_understood() {
         for (code, message) in [
             (-32005, "query returned more than 10000 results"),
-            (-32602, "Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range"),
+            (
+                -32602,
+                "Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range",
+            ),
             (-32000, "exceed maximum block range: 5000"),
             (-32614, "eth_getLogs is limited to a 10,000 range"),
-            (-32701, "Please specify an address in your request or, to remove restrictions, order a dedicated full node: block range too large"),
+            (
+                -32701,
+                "Please specify an address in your request or, to remove restrictions, order a dedicated full node: block range too large",
+            ),
         ] {
-            assert_eq!(classify(&answer(code, message)).class, RpcErrorClass::RangeTooLarge, "{message}");
+            assert_eq!(
+                classify(&answer(code, message)).class,
+                RpcErrorClass::RangeTooLarge,
+                "{message}"
+            );
         }
     }
 
@@ -360,11 +381,23 @@ mod tests {
     fn each_answer_has_its_class() {
         for (code, message, class) in [
             (3, "execution reverted: no", RpcErrorClass::Execution),
-            (-32005, "daily request count exceeded, request rate limited", RpcErrorClass::RateLimited),
-            (-32601, "the method eth_foo does not exist", RpcErrorClass::Unsupported),
+            (
+                -32005,
+                "daily request count exceeded, request rate limited",
+                RpcErrorClass::RateLimited,
+            ),
+            (
+                -32601,
+                "the method eth_foo does not exist",
+                RpcErrorClass::Unsupported,
+            ),
             (-32000, "header not found", RpcErrorClass::Transient),
             (-32000, "nonce too low: next nonce 5", RpcErrorClass::Refused),
-            (-32000, "insufficient funds for gas * price + value", RpcErrorClass::Refused),
+            (
+                -32000,
+                "insufficient funds for gas * price + value",
+                RpcErrorClass::Refused,
+            ),
         ] {
             assert_eq!(classify(&answer(code, message)).class, class, "{message}");
         }
@@ -383,11 +416,10 @@ mod tests {
 
     #[test]
     fn no_text_repeats_the_url_or_its_key() {
-        let told = classify(&RpcError::ErrorResp(alloy::rpc::json_rpc::ErrorPayload {
-            code: -32000,
-            message: "https://rpc.example/v2/0123456789abcdef?apikey=deadbeef: key 0123456789abcdef of hunter22 is blocked".into(),
-            data: None,
-        }));
+        let told = classify(&answer(
+            -32000,
+            "https://rpc.example/v2/0123456789abcdef?apikey=deadbeef: key 0123456789abcdef of hunter22 is blocked",
+        ));
         let shown = format!("{told} {told:?}");
         for secret in ["rpc.example", "0123456789abcdef", "deadbeef", "hunter22"] {
             assert!(!shown.contains(secret), "{shown}");
@@ -398,7 +430,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_the_classifier_panic_and_its_text_is_short(code: i64, message in ".{0,600}") {
-            let told = classify(&RpcError::ErrorResp(alloy::rpc::json_rpc::ErrorPayload { code, message: message.into(), data: None }));
+            let told = classify(&answer(code, &message));
             prop_assert!(told.detail.chars().count() <= 301);
         }
     }

@@ -23,11 +23,7 @@ use super::{
     endpoint::{EndpointHealth, Endpoints},
     errors::RpcFailure,
 };
-use crate::core::{
-    book::Windows,
-    canon::CanonError,
-    view::ChainView,
-};
+use crate::core::{book::Windows, canon::CanonError, view::ChainView};
 
 /// Which block money may settle on (ComputeMarket: finality.settle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,5 +186,5 @@ impl Follower {
     }
 }
 
-
-
+#[cfg(test)]
+mod tests;

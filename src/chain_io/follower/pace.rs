@@ -160,7 +160,10 @@ mod tests {
     fn a_steady_chain_costs_less_than_two_questions_a_block_and_is_seen_within_a_tenth_of_its_period() {
         for period in [400, 1_000, 2_000, 12_000] {
             let (per_hundred, delay) = simulate(period, 400);
-            assert!(per_hundred < 200, "period {period}: {per_hundred} questions a hundred blocks");
+            assert!(
+                per_hundred < 200,
+                "period {period}: {per_hundred} questions a hundred blocks"
+            );
             assert!(delay <= period / 10 + 50, "period {period}: {delay} ms late");
         }
     }

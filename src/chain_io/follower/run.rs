@@ -9,7 +9,7 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -56,6 +56,7 @@ pub(super) async fn run(
         halted: None,
         conflict: None,
         suspects: BTreeMap::new(),
+        comparisons: JoinSet::new(),
         view,
         health,
     };
@@ -64,13 +65,27 @@ pub(super) async fn run(
         let pause = if more {
             Duration::ZERO
         } else {
-            follower.pace.wait(follower.began.elapsed()).min(follower.until_stale())
+            follower
+                .pace
+                .wait(follower.began.elapsed())
+                .min(follower.until_stale())
         };
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = hints.block.notified() => follower.pace.hint(),
-            () = hints.lost.notified() => follower.pace.hints_ended(),
-            () = follower.view.closed() => return,
+        let next = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(next) => break,
+                () = hints.block.notified() => {
+                    follower.pace.hint();
+                    break;
+                }
+                () = hints.lost.notified() => follower.pace.hints_ended(),
+                Some(compared) = follower.comparisons.join_next() => {
+                    if let Ok((endpoint, found)) = compared {
+                        follower.compared(&endpoint, found);
+                    }
+                }
+                () = follower.view.closed() => return,
+            }
         }
     }
 }
@@ -93,6 +108,8 @@ struct Following {
     conflict: Option<u64>,
     /// Endpoints that contradict the followed chain: how often in a row, and where.
     suspects: BTreeMap<String, (u32, u64)>,
+    /// Questions to the other endpoints, under way beside the following: a slow one delays nobody.
+    comparisons: JoinSet<(Arc<Endpoint>, Option<Header>)>,
     view: watch::Sender<Option<Arc<ChainView>>>,
     health: watch::Sender<FollowerHealth>,
 }
@@ -109,17 +126,22 @@ impl Following {
                     self.report(None);
                     if moved.added > 0 && moved.left == 0 {
                         self.settle(&endpoint).await;
-                        self.compare(&endpoint).await;
+                        self.compare(&endpoint);
                         self.publish();
                     }
                     return moved.left > 0;
                 }
-                Err(FollowError::Canon(CanonError::DeeperThanFinal { final_number, .. })) if self.canon.is_some() => {
+                Err(FollowError::Canon(CanonError::DeeperThanFinal { final_number, .. }))
+                    if self.canon.is_some() =>
+                {
                     // Another endpoint may still be on our chain; if none is, money stays stopped at this height.
                     self.halted = Some(final_number);
                     last = Some(FollowError::Canon(CanonError::DeeperThanFinal {
                         final_number,
-                        final_hash: self.canon.as_ref().map_or_else(Default::default, |canon| canon.finalized().block.hash),
+                        final_hash: self
+                            .canon
+                            .as_ref()
+                            .map_or_else(Default::default, |canon| canon.finalized().block.hash),
                     }));
                 }
                 Err(error) => last = Some(error),
@@ -138,7 +160,8 @@ impl Following {
             None => backfill(source, &self.config).await?,
         };
         let stepped = async {
-            self.health.send_modify(|health| health.polls = health.polls.saturating_add(1));
+            self.health
+                .send_modify(|health| health.polls = health.polls.saturating_add(1));
             let latest = header(source, Which::Latest).await?;
             endpoint.saw_head(latest.at.number);
             let moved = towards(source, &self.config, &mut canon, latest).await?;
@@ -192,7 +215,9 @@ impl Following {
             }
             Err(error) => {
                 match &error {
-                    FollowError::Canon(CanonError::FinalConflict { number, .. }) => self.conflict = Some(*number),
+                    FollowError::Canon(CanonError::FinalConflict { number, .. }) => {
+                        self.conflict = Some(*number)
+                    }
                     FollowError::Canon(CanonError::DeeperThanFinal { final_number, .. }) => {
                         self.halted = Some(*final_number);
                     }
@@ -204,49 +229,47 @@ impl Following {
     }
 
     /// Asks the other endpoints for their newest block: how far behind they are, and whether they are of this chain at all.
-    async fn compare(&mut self, leader: &Arc<Endpoint>) {
-        let others: Vec<Arc<Endpoint>> = self
-            .endpoints
-            .all()
-            .iter()
-            .filter(|endpoint| !Arc::ptr_eq(endpoint, leader))
-            .cloned()
-            .collect();
-        if others.is_empty() {
+    fn compare(&mut self, leader: &Arc<Endpoint>) {
+        if !self.comparisons.is_empty() {
             return;
         }
-        let asked = futures::future::join_all(others.iter().map(|endpoint| async move {
-            let source: &Endpoint = endpoint;
-            source.header(Which::Latest).await.ok().flatten()
-        }))
-        .await;
-        let Some(canon) = self.canon.as_ref() else {
+        for endpoint in self.endpoints.all() {
+            if Arc::ptr_eq(endpoint, leader) {
+                continue;
+            }
+            let endpoint = Arc::clone(endpoint);
+            self.comparisons.spawn(async move {
+                let source: &Endpoint = &endpoint;
+                let found = source.header(Which::Latest).await.ok().flatten();
+                (endpoint, found)
+            });
+        }
+    }
+
+    fn compared(&mut self, endpoint: &Endpoint, found: Option<Header>) {
+        let (Some(Header { at, .. }), Some(canon)) = (found, self.canon.as_ref()) else {
             return;
         };
-        for (endpoint, found) in others.iter().zip(asked) {
-            let Some(Header { at, .. }) = found else {
-                continue;
-            };
-            endpoint.saw_head(at.number);
-            match canon.at(at.number) {
-                Some(ours) if ours.hash != at.hash => {
-                    let suspect = self.suspects.entry(endpoint.name().to_owned()).or_default();
-                    *suspect = (suspect.0.saturating_add(1), at.number);
-                }
-                Some(_) => {
-                    self.suspects.remove(endpoint.name());
-                }
-                // Ahead of us or far behind: nothing to compare.
-                None => {}
+        endpoint.saw_head(at.number);
+        match canon.at(at.number) {
+            Some(ours) if ours.hash != at.hash => {
+                let suspect = self.suspects.entry(endpoint.name().to_owned()).or_default();
+                *suspect = (suspect.0.saturating_add(1), at.number);
             }
+            Some(_) => {
+                self.suspects.remove(endpoint.name());
+            }
+            // Ahead of us or far behind: nothing to compare.
+            None => {}
         }
+        self.publish();
     }
 
     fn until_stale(&self) -> Duration {
         let left = self.config.stale_after.saturating_sub(self.moved.0.elapsed());
         // Stale already: no hurry to say so again.
         if left.is_zero() {
-            Duration::MAX
+            Duration::from_secs(3_600)
         } else {
             left + Duration::from_millis(1)
         }

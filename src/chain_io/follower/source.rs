@@ -10,10 +10,7 @@ use alloy::{
 use serde::Deserialize;
 
 use crate::{
-    chain_io::{
-        endpoint::Endpoint,
-        errors::RpcFailure,
-    },
+    chain_io::{endpoint::Endpoint, errors::RpcFailure},
     core::{canon::BlockRef, time::ChainSeconds},
 };
 
@@ -124,8 +121,10 @@ impl ChainSource for Endpoint {
 
     async fn logs_of(&self, block: B256, addresses: &[Address]) -> Result<Vec<Log>, RpcFailure> {
         let filter = Filter::new().address(addresses.to_vec()).at_block_hash(block);
-        self.ask("eth_getLogs", |provider| async move { provider.get_logs(&filter).await })
-            .await
+        self.ask("eth_getLogs", |provider| async move {
+            provider.get_logs(&filter).await
+        })
+        .await
     }
 
     async fn logs_between(&self, from: u64, to: u64, addresses: &[Address]) -> Result<Vec<Log>, RpcFailure> {
@@ -133,8 +132,10 @@ impl ChainSource for Endpoint {
             .address(addresses.to_vec())
             .from_block(from)
             .to_block(to);
-        self.ask("eth_getLogs", |provider| async move { provider.get_logs(&filter).await })
-            .await
+        self.ask("eth_getLogs", |provider| async move {
+            provider.get_logs(&filter).await
+        })
+        .await
     }
 
     fn malformed(&self, what: &'static str, detail: &str) -> RpcFailure {
