@@ -3,8 +3,10 @@
 pub mod bindings;
 pub mod contracts;
 pub mod decode;
+pub mod earnings;
 pub mod endpoint;
 pub mod errors;
+pub mod explain;
 pub mod follower;
 pub mod publisher;
 pub mod signer;

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 pub mod crds;
 pub mod gateway;
+pub mod operator;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -43,6 +44,8 @@ pub enum LogFormat {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run the operator in a provider's cluster.
+    Operator(operator::OperatorArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
@@ -56,6 +59,7 @@ pub enum Verb {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
+        Verb::Operator(args) => operator::run(args).await,
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
     }
