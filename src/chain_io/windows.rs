@@ -45,7 +45,7 @@ pub const fn chain_kind(chain: ChainId) -> ChainKind {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WindowsError {
     /// Not two durations.
-    #[error("--windows {0:?}: write F,W as two durations, for example 25h,25h or 10s,20s (units s, m, h, d)")]
+    #[error("{0:?}: write F,W as two durations, for example 25h,25h or 10s,20s (units s, m, h, d)")]
     NotWindows(String),
     /// Zero, or above what the contract takes.
     #[error("--windows: {name} of {seconds} s: the contract takes 1 s to 2^30 s")]
