@@ -33,9 +33,10 @@ use crate::{
     chain_io::{
         contracts::{Contracts, ContractsError},
         endpoint::{EndpointConfig, EndpointError, Endpoints},
-        explain::explain,
+
         follower::{Follower, FollowerConfig},
         publisher::Publisher,
+        reverts::explain,
     },
     core::{
         ids::ChainId,
