@@ -1,3 +1,34 @@
 //! Parses arguments, installs the TLS provider and runs the chosen verb; decides nothing.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use leaseport::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two providers in one process panic at the first handshake; ours is chosen before anything speaks TLS.
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        eprintln!(
+            "leaseport: another TLS provider was installed first; this is a bug in how the binary was built"
+        );
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("leaseport: cannot start worker threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leaseport: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

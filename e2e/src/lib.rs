@@ -1,1 +1,13 @@
-//! The world.
+//! Real parts for Leaseport's tests, its demo and its benchmarks: a control plane, a node, GPUs, a chain, and cuts
+//! between them. Nothing here is shipped to a cluster, and nothing here knows what Leaseport does.
+
+mod command;
+pub mod image;
+pub mod prepare;
+pub mod progress;
+pub mod proxy;
+pub mod rpc;
+pub mod world;
+
+pub use proxy::Proxy;
+pub use world::{Options, World, WorldState};

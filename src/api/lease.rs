@@ -9,8 +9,8 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
 mod status;
 
 pub use status::{
-    ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
-    LeaseWorkload, ManifestReceipt, OpenInterval,
+    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening,
+    LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval, UsageReceipt,
 };
 
 /// One lease, as the chain has it.

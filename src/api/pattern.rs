@@ -10,10 +10,10 @@ pub const HASH: &str = "^0x[0-9a-f]{64}$";
 pub const BYTES: &str = "^0x([0-9a-f]{2})*$";
 /// A secp256k1 signature: 65 bytes r, s, v in lower-case hex.
 pub const SIGNATURE: &str = "^0x[0-9a-f]{130}$";
-/// An amount of a token: decimal, at most six decimals, below the 2^64 micro-units a contract holds.
-pub const MONEY: &str = r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,6})?$";
+/// An amount of a token: decimal, at most six decimals; a contract holds at most 2^64 - 1 micro-units.
+pub const MONEY: &str = r"^(0|[1-9][0-9]{0,13})(\.[0-9]{1,6})?$";
 /// Longest text of [`MONEY`].
-pub const MONEY_LENGTH: usize = 20;
+pub const MONEY_LENGTH: usize = 21;
 /// An amount of the chain's native coin: decimal, at most 18 decimals.
 pub const COIN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,18})?$";
 /// Longest text of [`COIN`].
@@ -51,7 +51,7 @@ pub const SECRET_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 /// URL of an RPC endpoint, without white space, quotes or control characters.
 pub const RPC_URL: &str = r"^(https?|wss?)://[!#-&(-;=?-\[\]_a-z~]+$";
 /// URL of a gateway.
-pub const HTTPS_URL: &str = r"^https://[a-zA-Z0-9.:\[\]-]+(/[a-zA-Z0-9._~/-]*)?$";
+pub const HTTPS_URL: &str = r"^https://[a-zA-Z0-9.:\[\]-]+(/[a-zA-Z0-9._~/-]*)?(#spki-sha256=[A-Za-z0-9_-]{43}(,[A-Za-z0-9_-]{43})?)?$";
 /// Longest URL.
 pub const URL_LENGTH: usize = 512;
 /// A token's symbol, in lower case.

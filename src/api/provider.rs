@@ -87,7 +87,7 @@ pub struct ComputeProviderSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.duty.name != self.bids.name || (has(self.duty.namespace) ? self.duty.namespace : '') != (has(self.bids.namespace) ? self.bids.namespace : '')")
+    validation = Rule::new("self.duty.name != self.bids.name || has(self.duty.__namespace__) != has(self.bids.__namespace__) || (has(self.duty.__namespace__) && self.duty.__namespace__ != self.bids.__namespace__)")
         .message("wallets.duty and wallets.bids must be two ComputeWallets: a bid must never stand before a start, report or close in one nonce sequence")
 )]
 pub struct ProviderWallets {

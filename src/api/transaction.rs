@@ -29,7 +29,7 @@ use super::{pattern, reference::LocalRef};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     selectable = ".status.phase",
     selectable = ".spec.intent.id",
-    validation = Rule::new("self.metadata.name == self.spec.walletRef.name + '-' + string(self.spec.nonce)")
+    validation = Rule::new("self.metadata.name.startsWith(self.spec.walletRef.name + '-') && int(self.metadata.name.substring(size(self.spec.walletRef.name) + 1)) == self.spec.nonce && (self.spec.nonce > 0 ? !self.metadata.name.substring(size(self.spec.walletRef.name) + 1).startsWith('0') : size(self.metadata.name) == size(self.spec.walletRef.name) + 2)")
         .message("a ComputeTransaction is named <wallet>-<nonce>: the name is what makes a nonce unique")
 )]
 #[serde(rename_all = "camelCase")]

@@ -46,7 +46,9 @@ use super::{
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
         description = "Why it is or is not ready"
     ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 63")
+        .message("a wallet's name begins the names of its transactions: use at most 63 characters")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ComputeWalletSpec {

@@ -1,4 +1,10 @@
 //! The chain's shell: endpoints, bindings, log follower, publisher, signers. Knows no cluster and makes no plan.
 
+pub mod bindings;
+pub mod contracts;
+pub mod decode;
+pub mod endpoint;
+pub mod errors;
+pub mod follower;
 pub mod publisher;
 pub mod signer;

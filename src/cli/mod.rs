@@ -1,3 +1,95 @@
-//! One file a verb of the command line.
+//! One file a verb of the command line. Verbs read, print and ask core; what waits on chain or cluster is in the rooms they call.
+
+use std::io;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 pub mod crds;
+pub mod gateway;
+
+/// Connects GPU clusters to a decentralized compute market on an EVM chain.
+///
+/// Linked or copied as `kubectl-leaseport` it is a kubectl plugin: `kubectl leaseport …`.
+#[derive(Debug, Parser)]
+#[command(name = "leaseport", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to log on standard error, for example `info` or `leaseport=debug` (tracing-subscriber's EnvFilter).
+    #[arg(
+        long,
+        global = true,
+        env = "LEASEPORT_LOG",
+        default_value = "leaseport=info,warn",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// How log lines look.
+    #[arg(long, global = true, env = "LEASEPORT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Print the custom resource definitions.
+    Crds(crds::CrdsArgs),
+    /// Serve manifests, status, logs and usage to tenants over TLS.
+    Gateway(gateway::GatewayArgs),
+}
+
+/// Runs the chosen verb.
+///
+/// # Errors
+/// The verb's own, each naming the flag or field, the value and what to do.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    log(&cli)?;
+    match cli.verb {
+        Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
+        Verb::Gateway(args) => Ok(gateway::run(args).await?),
+    }
+}
+
+fn log(cli: &Cli) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| {
+        anyhow::anyhow!(
+            "--log {:?}: {error}; write for example info or leaseport=debug",
+            cli.log
+        )
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match cli.log_format {
+        LogFormat::Text => lines.with_target(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_flag_and_verb_is_declared_without_contradiction() {
+        Cli::command().debug_assert();
+        assert!(
+            Cli::command()
+                .get_subcommands()
+                .all(|verb| verb.get_about().is_some())
+        );
+    }
+}

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod market;
 pub mod money;
 pub mod plan;
+pub mod resources;
 pub mod time;
 pub mod tx;
 pub mod usage;

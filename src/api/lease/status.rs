@@ -51,6 +51,12 @@ pub struct ComputeLeaseStatus {
     /// The manifest the gateway holds for this lease. Written by the gateway alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestReceipt>,
+    /// The tenant's wish to close by agreement. Written by the gateway alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_request: Option<CloseRequest>,
+    /// The provider's signature over the final seconds, in answer to `closeRequest`. Written by the operator alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_offer: Option<CloseOffer>,
     /// Workload objects in the lease's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -100,6 +106,32 @@ pub struct ManifestReceipt {
     pub revision: i64,
     /// When the gateway stored it.
     pub received_at: Time,
+}
+
+/// A tenant's wish to close by agreement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseRequest {
+    /// When it was asked for last.
+    pub requested_at: Time,
+    /// Tenant's or agent's address.
+    #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
+    pub by: String,
+}
+
+/// The provider's signature over the final seconds (EIP-712 `Close`), good until its deadline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloseOffer {
+    /// Billable seconds of the whole lease.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Until when the signature holds, Unix seconds.
+    #[schemars(range(min = 0))]
+    pub deadline: i64,
+    /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
+    pub signature: String,
 }
 
 /// One workload object.
@@ -182,6 +214,27 @@ pub struct LeaseUsage {
     /// When the last report was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report: Option<Time>,
+    /// Signed count that goes with the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<UsageReceipt>,
+}
+
+/// The provider's signed count that goes with the last report (EIP-712 `Receipt`); the gateway hands it out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageReceipt {
+    /// Billable seconds of the whole lease.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Instant of the count, Unix seconds.
+    #[schemars(range(min = 0))]
+    pub as_of: i64,
+    /// Merkle root over the report's intervals.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub root: String,
+    /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
+    pub signature: String,
 }
 
 /// An interval of delivery that runs, with what proves that it is still the same.

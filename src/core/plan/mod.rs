@@ -1,1 +1,8 @@
-//! plan(observed, policy, now) -> Plan for each kind. Total and clock-free.
+//! plan(observed, policy, now) -> Plan for each kind. Total and clock-free: what should be done follows from what was seen and
+//! from nothing else, so a crash between any two actions is only another observation.
+
+pub mod bid;
+pub mod duty;
+pub mod lease;
+pub mod opening;
+pub mod provider;

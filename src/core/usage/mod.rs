@@ -1,1 +1,5 @@
 //! From delivered intervals to cumulative billable seconds, lanes and evidence. Only grows, merges by maximum.
+
+pub mod evidence;
+pub mod lanes;
+pub mod meter;

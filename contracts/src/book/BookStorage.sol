@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {OrderSlot} from "../types/OrderWord.sol";
+import {Hot, Stat} from "../types/LeaseWord.sol";
+import {Provider, Reputation, TokenInfo} from "../types/Types.sol";
+
+import {ILeaseBookBase} from "../interfaces/ILeaseBook.sol";
+import {IParams} from "../interfaces/IParams.sol";
+import {IStakeVault} from "../interfaces/IStakeVault.sol";
+import {Push} from "../libraries/Push.sol";
+import {Bucket} from "../libraries/Vesting.sol";
+
+/// @title BookStorage
+/// @notice All that the book stores, and the few acts on it that several of its parts share: who may, money in, money out,
+/// earning.
+abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    // ---------------------------------------------------------------- constants
+
+    /// @dev Roles of a key.
+    uint8 internal constant ROLE_BID = 1;
+    uint8 internal constant ROLE_START = 2;
+    uint8 internal constant ROLE_REPORT = 4;
+    uint8 internal constant ROLES = ROLE_BID | ROLE_START | ROLE_REPORT;
+
+    /// @dev No duration is longer, so that sums of two instants' distances stay below 2^32.
+    uint32 internal constant MAX_DURATION = 1 << 30;
+
+    /// @dev What a push to a stranger may burn; proxied tokens with a cold recipient stay well below.
+    uint256 private constant PUSH_GAS = 120_000;
+    /// @dev With this left, the callee is given PUSH_GAS in full (63/64 rule) and the rest of the call can finish.
+    uint256 private constant PUSH_GAS_LEAST = PUSH_GAS + PUSH_GAS / 32 + 20_000;
+
+    // ---------------------------------------------------------------- immutables
+
+    IParams internal immutable _params;
+    IStakeVault internal immutable _vault;
+    /// @dev F: seconds after a lease's end during which reports still count.
+    uint32 internal immutable _finalReports;
+    /// @dev W: seconds of a vesting epoch, and of a lane's rest.
+    uint32 internal immutable _vestEpoch;
+
+    // ---------------------------------------------------------------- storage
+
+    struct Key {
+        uint8 roles;
+        uint40 from;
+        uint32 bidEpoch;
+    }
+
+    struct LeaseWords {
+        Hot hot;
+        Stat stat;
+    }
+
+    struct Earnings {
+        uint128 frozen;
+        uint128 claimable;
+    }
+
+    uint32 internal _providerCount;
+    mapping(uint32 providerId => Provider) internal _providers;
+    mapping(uint32 providerId => mapping(address key => Key)) internal _keys;
+    mapping(uint32 providerId => Reputation) internal _reputations;
+    mapping(bytes32 orderHash => OrderSlot) internal _orders;
+    mapping(uint32 providerId => mapping(uint32 lane => LeaseWords)) internal _leases;
+    mapping(uint32 providerId => mapping(uint256 word => uint256)) internal _lanes;
+    mapping(uint32 providerId => mapping(uint8 token => Earnings)) internal _earnings;
+    mapping(uint32 providerId => mapping(uint8 token => Bucket)) internal _vesting;
+    mapping(uint8 token => uint128) internal _fees;
+    mapping(address account => mapping(uint8 token => uint128)) internal _credits;
+    /// @dev What the book needs of a token, taken from Params at its first use and never again.
+    mapping(uint8 token => TokenInfo) internal _tokens;
+
+    /// @param params_ policy of new orders and leases
+    /// @param stakeVault_ where bonds are
+    /// @param finalReports_ F in seconds, 1 to 2^30
+    /// @param vestEpoch_ W in seconds, 1 to 2^30
+    constructor(address params_, address stakeVault_, uint32 finalReports_, uint32 vestEpoch_)
+        EIP712("Leaseport", "1")
+    {
+        require(
+            finalReports_ != 0 && finalReports_ <= MAX_DURATION && vestEpoch_ != 0 && vestEpoch_ <= MAX_DURATION,
+            Windows_Invalid(finalReports_, vestEpoch_)
+        );
+        _params = IParams(params_);
+        _vault = IStakeVault(stakeVault_);
+        _finalReports = finalReports_;
+        _vestEpoch = vestEpoch_;
+    }
+
+    // ---------------------------------------------------------------- who may
+
+    function _requireOwner(uint32 providerId) internal view {
+        require(_providers[providerId].owner == msg.sender, Provider_NotOwner(providerId, msg.sender));
+    }
+
+    function _requireRole(uint32 providerId, uint8 role) internal view {
+        require(_hasRole(_keys[providerId][msg.sender], role), Key_Denied(providerId, msg.sender, role));
+    }
+
+    function _hasRole(Key storage key, uint8 role) internal view returns (bool) {
+        return key.roles & role != 0 && key.from <= block.timestamp;
+    }
+
+    /// @dev Where a provider's money goes now.
+    function _payoutOf(uint32 providerId) internal view returns (address) {
+        Provider storage record = _providers[providerId];
+        uint40 from = record.nextPayoutFrom;
+        return from != 0 && from <= block.timestamp ? record.nextPayout : record.payout;
+    }
+
+    /// @dev Zero when the signature is not 65 bytes, has a high s, or recovers nobody.
+    function _signer(bytes32 structHash, bytes calldata signature) internal view returns (address signer) {
+        (signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(structHash), signature);
+    }
+
+    // ---------------------------------------------------------------- money in
+
+    /// @dev Pulls micro-units from the caller's allowance. The token must move exactly what it was asked to.
+    function _pull(TokenInfo memory info, uint64 amount) internal {
+        IERC20 asset = IERC20(info.asset);
+        uint256 asked = uint256(amount) * info.scale;
+        uint256 before = asset.balanceOf(address(this));
+        asset.safeTransferFrom(msg.sender, address(this), asked);
+        uint256 received = asset.balanceOf(address(this)) - before;
+        require(received == asked, Deposit_Mismatch(received, asked));
+    }
+
+    // ---------------------------------------------------------------- money out
+
+    /// @dev Returns money to somebody who did not ask for it: pushed with bounded gas, else credited (I7).
+    function _refund(uint8 token, address to, uint256 amount) internal returns (bool pushed) {
+        if (amount == 0) return true;
+        require(gasleft() >= PUSH_GAS_LEAST, Refund_GasTooLow(gasleft(), PUSH_GAS_LEAST));
+        TokenInfo storage info = _tokens[token];
+        pushed = Push.tryTransfer(info.asset, to, amount * info.scale, PUSH_GAS);
+        if (!pushed) _credit(to, token, amount);
+    }
+
+    /// @dev Money its owner asked for.
+    function _send(uint8 token, address to, uint128 amount) internal {
+        TokenInfo storage info = _tokens[token];
+        IERC20(info.asset).safeTransfer(to, uint256(amount) * info.scale);
+    }
+
+    /// @dev `amount` is a part of one lease's or order's money, so it fits.
+    function _credit(address to, uint8 token, uint256 amount) internal {
+        _credits[to][token] += uint128(amount);
+        emit Credited(to, token, uint128(amount));
+    }
+
+    // ---------------------------------------------------------------- earning
+
+    /// @dev Books what leases have paid: the fee to the fee bucket, rounded down, the rest to the provider, vesting or, where
+    /// the tenant signed, claimable at once.
+    /// @param gross sum of payments
+    /// @param feeWeighted sum of payment * fee steps; a step is 10 bps
+    function _earn(uint32 providerId, uint8 token, uint256 gross, uint256 feeWeighted, bool signed)
+        internal
+        returns (uint256 fee)
+    {
+        fee = feeWeighted / 1000;
+        // All amounts are sums of 64-bit deposits: 128 bits hold them.
+        if (fee != 0) _fees[token] += uint128(fee);
+        if (signed) {
+            _earnings[providerId][token].claimable += uint128(gross - fee);
+        } else {
+            _vesting[providerId][token] = _rolled(providerId, token).add(gross - fee);
+        }
+        emit Earned(providerId, token, uint128(gross), uint128(fee), !signed);
+    }
+
+    /// @dev Adds payments in dollar tokens to the provider's record.
+    function _recordPaid(uint32 providerId, uint256 gross, bool signed) internal {
+        Reputation storage record = _reputations[providerId];
+        // 80 bits of micro-dollars are 10^18 dollars.
+        record.paid += uint80(gross);
+        if (signed) record.signedPaid += uint80(gross);
+    }
+
+    /// @dev The provider's bucket at this epoch; what left it became claimable.
+    function _rolled(uint32 providerId, uint8 token) internal returns (Bucket bucket) {
+        uint256 vested;
+        (bucket, vested) = _vesting[providerId][token].roll(block.timestamp / _vestEpoch);
+        if (vested != 0) _earnings[providerId][token].claimable += uint128(vested);
+    }
+
+    /// @dev Counters of the record stop at their maximum.
+    function _plusOne(uint16 count) internal pure returns (uint16) {
+        return count == type(uint16).max ? count : count + 1;
+    }
+}

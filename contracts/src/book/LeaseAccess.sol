@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Hot} from "../types/LeaseWord.sol";
+import {LeaseState, StopBy, Terms} from "../types/Types.sol";
+
+import {Lanes} from "../libraries/Lanes.sol";
+import {Rent} from "../libraries/Rent.sol";
+import {Typed} from "../libraries/Typed.sol";
+
+import {BookStorage} from "./BookStorage.sol";
+
+/// @title LeaseAccess
+/// @notice From the terms a caller passes to the lease they belong to, in the state the call needs; and what both halves of the
+/// book compute of a lease.
+abstract contract LeaseAccess is BookStorage {
+    /// @dev The lease these terms belong to; reverts when they are not the terms of the lane's last lease.
+    function _lease(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
+        words = _leases[uint32(terms.id >> 64)][uint32(terms.id >> 32)];
+        bytes32 termsHash = Typed.hashTermsCalldata(terms);
+        // The hash covers the id, and with it the gen.
+        require(words.stat.holds(termsHash), Lease_TermsMismatch(terms.id, termsHash));
+        hot = words.hot;
+    }
+
+    function _pending(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
+        (words, hot) = _lease(terms);
+        require(hot.state() == LeaseState.Pending, Lease_NotPending(terms.id, uint8(hot.state())));
+    }
+
+    function _live(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
+        (words, hot) = _lease(terms);
+        require(hot.state() == LeaseState.Live, Lease_NotLive(terms.id, uint8(hot.state())));
+    }
+
+    function _active(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
+        (words, hot) = _live(terms);
+        require(block.timestamp < hot.stopAt(), Lease_Stopped(terms.id, hot.stopAt()));
+    }
+
+    function _laneOf(uint96 id) internal view returns (uint32) {
+        uint32 lane = uint32(id >> 32);
+        // 31 bits.
+        return uint32(Lanes.get(_lanes[uint32(id >> 64)][lane >> 3], lane));
+    }
+
+    function _holdback(Terms calldata terms) internal pure returns (uint64) {
+        // Was below the deposit at the opening.
+        return uint64(Rent.holdbackUp(terms.ratePerHour, terms.grace, terms.minCommit, terms.earlyFeeBps));
+    }
+
+    /// @dev I3: billable seconds of a live lease, clipped to the time it has run.
+    function _used(Hot hot, uint256 lane) internal view returns (uint256 used) {
+        uint256 base = hot.laneBase();
+        used = lane > base ? lane - base : 0;
+        uint256 until = hot.stopAt();
+        if (block.timestamp < until) until = block.timestamp;
+        uint256 elapsed = until - hot.startAt();
+        if (used > elapsed) used = elapsed;
+    }
+
+    /// @dev I4, I14: lowers `stopAt`; the first to stop keeps it.
+    function _stop(uint96 id, LeaseWords storage words, Hot hot, StopBy by, uint16 reason, uint32 stopAt) internal {
+        if (hot.stopBy() != StopBy.EndReached) by = hot.stopBy();
+        words.hot = hot.withStopAt(stopAt).withStopBy(by);
+        emit Stopped(id, by, reason, stopAt);
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Hot} from "../types/LeaseWord.sol";
+import {LeaseState, Reputation, StopBy, Terms} from "../types/Types.sol";
+
+import {ILeaseBookCore} from "../interfaces/ILeaseBook.sol";
+
+import {LeaseAccess} from "./LeaseAccess.sol";
+
+/// @title Leases
+/// @notice Start and stop: the two acts every lease sees that move its only clock, `stopAt` (I4).
+abstract contract Leases is LeaseAccess, ILeaseBookCore {
+    function start(Terms calldata terms, uint32 base, bytes32 bindings) external {
+        (LeaseWords storage words, Hot hot) = _pending(terms);
+        uint32 providerId = uint32(terms.id >> 64);
+        _requireRole(providerId, ROLE_START);
+        require(block.timestamp <= hot.stopAt(), Lease_Late(terms.id, hot.stopAt()));
+        uint32 lane = _laneOf(terms.id);
+        // The lane must be able to count the whole lease in 31 bits.
+        uint256 most = (1 << 31) - 1 - uint256(terms.maxDuration);
+        require(base >= lane && base <= most, Start_Base(base, lane, most));
+
+        uint32 now_ = uint32(block.timestamp);
+        uint32 stopAt = now_ + terms.maxDuration;
+        words.hot = hot.withState(LeaseState.Live).withStartAt(now_).withStopAt(stopAt).withLaneBase(base);
+        Reputation storage record = _reputations[providerId];
+        record.started = _plusOne(record.started);
+        emit LeaseStarted(terms.id, now_, stopAt, base, bindings);
+        if (terms.bond != 0) _vault.release(providerId, terms.token, terms.bond, 0);
+    }
+
+    function stop(Terms calldata terms, uint16 reason) external {
+        if (msg.sender != terms.tenant && msg.sender != terms.agent) _extend();
+        (LeaseWords storage words, Hot hot) = _active(terms);
+        _stop(terms.id, words, hot, StopBy.TenantOrFunds, reason, uint32(block.timestamp));
+    }
+
+    /// @dev Runs this very call in the extension's code, and ends it.
+    function _extend() internal virtual;
+}

@@ -1,0 +1,349 @@
+//! Go programs, each pinned by a go.mod and a go.sum that are compiled into this program and built from the module
+//! proxy with `-mod=readonly`, so that nothing but the pinned sources can get in.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Error, Missing, Need, Tools, entry, entry_path, file, remove, run_long, write};
+use crate::command;
+use crate::image::hex;
+use crate::progress::Progress;
+
+const KUBERNETES_VERSION: &str = "1.36.3";
+/// Built from a release's sources, not from a repository: there is no commit to name.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+/// The lowest Go release the pinned modules accept (their go.mod says so).
+const GO_MINOR: u32 = 26;
+
+/// A module of pinned requirements.
+struct Module {
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
+}
+
+const KUBERNETES: Module = Module {
+    name: "kubernetes",
+    files: &[
+        ("go.mod", include_str!("../../tools/kubernetes/go.mod")),
+        ("go.sum", include_str!("../../tools/kubernetes/go.sum")),
+        (
+            "deviceplugin/main.go",
+            include_str!("../../tools/kubernetes/deviceplugin/main.go"),
+        ),
+        (
+            "pause/main.go",
+            include_str!("../../tools/kubernetes/pause/main.go"),
+        ),
+    ],
+};
+const ETCD: Module = Module {
+    name: "etcd",
+    files: &[
+        ("go.mod", include_str!("../../tools/etcd/go.mod")),
+        ("go.sum", include_str!("../../tools/etcd/go.sum")),
+    ],
+};
+const KWOK: Module = Module {
+    name: "kwok",
+    files: &[
+        ("go.mod", include_str!("../../tools/kwok/go.mod")),
+        ("go.sum", include_str!("../../tools/kwok/go.sum")),
+    ],
+};
+
+/// One program of a module.
+struct Program {
+    name: &'static str,
+    need: Need,
+    module: &'static Module,
+    /// The package to build; `./x` is one of the module's own folders.
+    package: &'static str,
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "etcd",
+        need: Need::ControlPlane,
+        module: &ETCD,
+        package: "go.etcd.io/etcd/server/v3",
+    },
+    kubernetes(
+        "kube-apiserver",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+    ),
+    kubernetes(
+        "kube-controller-manager",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+    ),
+    kubernetes(
+        "kube-scheduler",
+        Need::ControlPlane,
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+    ),
+    kubernetes("kubectl", Need::Client, "k8s.io/kubernetes/cmd/kubectl"),
+    kubernetes("kubelet", Need::Node, "k8s.io/kubernetes/cmd/kubelet"),
+    kubernetes("deviceplugin", Need::Node, "./deviceplugin"),
+    kubernetes("pause", Need::Node, "./pause"),
+    kubernetes("kube-proxy", Need::KubeProxy, "k8s.io/kubernetes/cmd/kube-proxy"),
+    Program {
+        name: "kwok",
+        need: Need::Kwok,
+        module: &KWOK,
+        package: "sigs.k8s.io/kwok/cmd/kwok",
+    },
+];
+
+const KWOK_STAGES: [&str; 3] = ["node/fast", "node/heartbeat-with-lease", "pod/fast"];
+
+const fn kubernetes(name: &'static str, need: Need, package: &'static str) -> Program {
+    Program {
+        name,
+        need,
+        module: &KUBERNETES,
+        package,
+    }
+}
+
+impl Program {
+    /// A hash of all that decides what comes out of the build: pins, own sources, package, version stamp.
+    fn key(&self) -> String {
+        let mut text = format!(
+            "{}\n{}\n{}\n",
+            self.package,
+            self.ldflags(),
+            std::env::consts::ARCH
+        );
+        for (name, content) in self.module.files {
+            let own = self
+                .package
+                .strip_prefix("./")
+                .is_some_and(|folder| name.starts_with(folder));
+            if own || !name.ends_with(".go") {
+                text.push_str(&format!("{name} {}\n", hex(content.as_bytes())));
+            }
+        }
+        hex(text.as_bytes())
+    }
+
+    fn ldflags(&self) -> String {
+        let mut flags = String::from("-s -w");
+        if self.package.starts_with("k8s.io/") {
+            let (major, minor) = ("1", "36");
+            for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+                for (name, value) in [
+                    ("gitVersion", format!("v{KUBERNETES_VERSION}").as_str()),
+                    ("gitMajor", major),
+                    ("gitMinor", minor),
+                    ("gitTreeState", "clean"),
+                    ("gitCommit", NO_COMMIT),
+                    ("buildDate", "2026-01-01T00:00:00Z"),
+                ] {
+                    flags.push_str(&format!(" -X {package}.{name}={value}"));
+                }
+            }
+        }
+        if self.name == "kwok" {
+            flags.push_str(" -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0");
+        }
+        flags
+    }
+
+    fn done(&self, cache: &Path) -> PathBuf {
+        entry_path(cache, self.name, &self.key())
+    }
+}
+
+fn wanted(needs: &BTreeSet<Need>) -> impl Iterator<Item = &'static Program> {
+    PROGRAMS.iter().filter(|program| needs.contains(&program.need))
+}
+
+/// What stands in the way of building what is not in the cache yet.
+pub(super) fn missing(cache: &Path, needs: &BTreeSet<Need>) -> Option<Missing> {
+    if wanted(needs).all(|program| program.done(cache).is_dir()) {
+        return None;
+    }
+    let remedy =
+        format!("install Go 1.{GO_MINOR} or later from https://go.dev/dl/ and put its bin folder on PATH");
+    match command::run("go", ["env", "GOVERSION"]) {
+        Err(_) => Some(Missing {
+            what: "the Go toolchain".into(),
+            remedy,
+        }),
+        Ok(version) => match minor(&version) {
+            // From 1.21 on, an older Go fetches the release a go.mod asks for by itself.
+            Some(21..) => None,
+            _ => Some(Missing {
+                what: format!("a Go toolchain newer than {}", version.trim()),
+                remedy,
+            }),
+        },
+    }
+}
+
+fn minor(version: &str) -> Option<u32> {
+    version
+        .trim()
+        .strip_prefix("go1.")?
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// Builds what is not in the cache, one program after the other: each build uses every core by itself.
+pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) -> Result<Tools, Error> {
+    let mut tools = Tools::default();
+    for program in wanted(needs) {
+        let folder = entry(cache, program.name, &program.key(), |partial| {
+            build(cache, program, partial, progress)
+        })?;
+        tools.programs.insert(program.name, folder.join(program.name));
+        if program.name == "kwok" {
+            tools.kwok_stages = stages(&folder)?;
+        }
+    }
+    Ok(tools)
+}
+
+fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Result<(), Error> {
+    let work = cache.join(".work").join(program.module.name);
+    remove(&work)?;
+    for (name, content) in program.module.files {
+        write(&work.join(name), content.as_bytes())?;
+    }
+    let log = cache.join(format!("build-{}.log", program.name));
+    let version = if program.package.starts_with("k8s.io/") {
+        KUBERNETES_VERSION
+    } else {
+        ""
+    };
+    let mut command = go(&work);
+    command
+        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags"])
+        .arg(program.ldflags())
+        .arg("-o")
+        .arg(into.join(program.name))
+        .arg(program.package);
+    run_long(
+        format!("build of {} {version}", program.name).trim_end(),
+        &log,
+        progress,
+        &mut command,
+    )?;
+    if program.name == "kwok" {
+        copy_stages(&work, into)?;
+    }
+    remove(&work)
+}
+
+fn go(work: &Path) -> Command {
+    let own = command::run("go", ["env", "GOVERSION"]).ok();
+    let new_enough = own
+        .as_deref()
+        .and_then(minor)
+        .is_some_and(|minor| minor >= GO_MINOR);
+    let mut command = Command::new("go");
+    command
+        .current_dir(work)
+        .env("GOFLAGS", "-mod=readonly")
+        .env("GOWORK", "off")
+        .env("CGO_ENABLED", "0")
+        .env("GOTOOLCHAIN", if new_enough { "local" } else { "auto" });
+    command
+}
+
+/// kwok's stages lie beside its sources in the module cache; the binary does not carry them.
+fn copy_stages(work: &Path, into: &Path) -> Result<(), Error> {
+    let listed = go(work)
+        .args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"])
+        .env("PATH", command::search_path())
+        .output()
+        .map_err(file(work))?;
+    let sources = PathBuf::from(String::from_utf8_lossy(&listed.stdout).trim());
+    for stage in KWOK_STAGES {
+        let folder = sources.join("kustomize/stage").join(stage);
+        for found in fs::read_dir(&folder).map_err(file(&folder))? {
+            let path = found.map_err(file(&folder))?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            if name.ends_with(".yaml") && name != "kustomization.yaml" {
+                write(
+                    &into.join("stages").join(name),
+                    &fs::read(&path).map_err(file(&path))?,
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stages(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = folder.join("stages");
+    let mut found = fs::read_dir(&folder)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(file(&folder))?;
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn program(name: &str) -> &'static Program {
+        PROGRAMS.iter().find(|program| program.name == name).unwrap()
+    }
+
+    #[test]
+    fn every_program_has_its_own_key() {
+        let keys: BTreeSet<String> = PROGRAMS.iter().map(Program::key).collect();
+        assert_eq!(keys.len(), PROGRAMS.len());
+    }
+
+    #[test]
+    fn kubernetes_programs_carry_a_version_that_skew_checks_understand() {
+        let flags = program("kube-apiserver").ldflags();
+        assert!(
+            flags.contains("k8s.io/component-base/version.gitVersion=v1.36.3"),
+            "{flags}"
+        );
+        assert!(
+            flags.contains("k8s.io/client-go/pkg/version.gitMinor=36"),
+            "{flags}"
+        );
+    }
+
+    #[test]
+    fn every_kubernetes_package_that_is_built_is_a_pinned_tool() {
+        let pins = KUBERNETES.files[0].1;
+        assert!(pins.contains(&format!("k8s.io/kubernetes v{KUBERNETES_VERSION}")));
+        for program in PROGRAMS
+            .iter()
+            .filter(|program| program.package.starts_with("k8s.io/"))
+        {
+            assert!(
+                pins.contains(&format!("\t{}\n", program.package)),
+                "{} is not in go.mod",
+                program.package
+            );
+        }
+    }
+
+    #[test]
+    fn go_versions_are_read_with_and_without_a_patch() {
+        assert_eq!(minor("go1.26.8\n"), Some(26));
+        assert_eq!(minor("go1.27rc1"), Some(27));
+        assert_eq!(minor("devel"), None);
+    }
+}

@@ -1,1 +1,0 @@
-//! What LeaseBook's events add up to. Pure replay; knows no endpoint.

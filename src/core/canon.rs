@@ -1,1 +1,0 @@
-//! The ring of block checkpoints and what a reorganisation removes. Knows no endpoint.

@@ -1,0 +1,199 @@
+//! LeaseBook's functions as the bytes of a call, so that a plan's transaction is data before any provider is near it. A test
+//! holds every signature against the committed ABI. May not send, simulate or decide anything.
+
+use alloy::{
+    primitives::{B256, Bytes, U256, aliases::U40, keccak256},
+    sol_types::{SolType, SolValue, abi::TokenSeq, sol_data},
+};
+
+use super::{acts::seconds40, bid::Bid, bid::LaneUse, order::Order, terms::Terms};
+use crate::core::ids::{Lane, ProviderId};
+
+type Uint8 = sol_data::Uint<8>;
+type Uint16 = sol_data::Uint<16>;
+type Uint32 = sol_data::Uint<32>;
+type Uint40 = sol_data::Uint<40>;
+type Uint64 = sol_data::Uint<64>;
+type Word = sol_data::Uint<256>;
+type Hash = sol_data::FixedBytes<32>;
+
+// The structs as the ABI names them in a signature; sol! keeps its own private.
+const ORDER: &str = "(address,address,address,uint8,uint8,uint8,uint16,uint48,uint48,uint32,uint64,uint32,uint32,uint32,uint16,uint32,uint32,uint32,uint64,uint64,uint32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32)";
+const BID: &str = "(bytes32,uint32,uint32,bytes32,uint48,uint64,uint64,uint40)";
+const TERMS: &str = "(uint96,bytes32,address,address,address,uint8,uint8,uint8,uint48,uint64,uint64,uint32,uint32,uint16,uint32,uint32,bytes32,bytes32,bytes32)";
+
+/// The selector (first four bytes of keccak-256 over the signature) and the encoded parameters (contract ABI specification).
+fn call<P>(signature: &str, params: &P::RustType) -> Bytes
+where
+    P: SolType,
+    for<'a> P::Token<'a>: TokenSeq<'a>,
+{
+    let selector = keccak256(signature);
+    let mut data = selector.iter().copied().take(4).collect::<Vec<u8>>();
+    data.extend(P::abi_encode_params(params));
+    data.into()
+}
+
+/// `postOrder`: `needs` and `endpoint` are the bytes whose hashes the order holds.
+#[must_use]
+pub fn post_order(order: &Order, needs: &Bytes, endpoint: &str) -> Bytes {
+    call::<(Order, sol_data::Bytes, sol_data::String)>(
+        &format!("postOrder({ORDER},bytes,string)"),
+        &(order.clone(), needs.clone(), endpoint.to_owned()),
+    )
+}
+
+/// `cancelOrder`.
+#[must_use]
+pub fn cancel_order(order: &Order) -> Bytes {
+    call::<(Order,)>(&format!("cancelOrder({ORDER})"), &(order.clone(),))
+}
+
+/// `postBid` with the packed bid.
+#[must_use]
+pub fn post_bid(packed: &Bytes) -> Bytes {
+    call::<(sol_data::Bytes,)>("postBid(bytes)", &(packed.clone(),))
+}
+
+/// `accept`: one lane a lot, as signed in the bid.
+#[must_use]
+pub fn accept(order: &Order, bid: &Bid, lanes: &[LaneUse], signature: &[u8]) -> Bytes {
+    let lanes = lanes.iter().map(|lane| lane.to_u64()).collect::<Vec<u64>>();
+    call::<(Order, Bid, sol_data::Array<Uint64>, sol_data::Bytes)>(
+        &format!("accept({ORDER},{BID},uint64[],bytes)"),
+        &(
+            order.clone(),
+            bid.clone(),
+            lanes,
+            Bytes::copy_from_slice(signature),
+        ),
+    )
+}
+
+/// `start`: `base` in seconds of the lane, at least anything ever signed for it; `bindings` hashes what was bound.
+#[must_use]
+pub fn start(terms: &Terms, base: u32, bindings: B256) -> Bytes {
+    call::<(Terms, Uint32, Hash)>(
+        &format!("start({TERMS},uint32,bytes32)"),
+        &(terms.clone(), base, bindings),
+    )
+}
+
+/// `decline` with a typed reason.
+#[must_use]
+pub fn decline(terms: &Terms, reason: u16) -> Bytes {
+    call::<(Terms, Uint16)>(&format!("decline({TERMS},uint16)"), &(terms.clone(), reason))
+}
+
+/// `report`: words of eight lanes from `first_word` on, counted at `as_of` (Unix seconds), `root` over the evidence.
+#[must_use]
+pub fn report(provider: ProviderId, first_word: u32, as_of: u64, root: B256, words: &[U256]) -> Bytes {
+    let as_of: U40 = seconds40(as_of);
+    call::<(Uint32, Uint32, Uint40, Hash, sol_data::Array<Word>)>(
+        "report(uint32,uint32,uint40,bytes32,uint256[])",
+        &(provider.0, first_word, as_of, root, words.to_vec()),
+    )
+}
+
+/// `settle`.
+#[must_use]
+pub fn settle(provider: ProviderId, lanes: &[Lane]) -> Bytes {
+    let lanes = lanes.iter().map(|lane| lane.0).collect::<Vec<u32>>();
+    call::<(Uint32, sol_data::Array<Uint32>)>("settle(uint32,uint32[])", &(provider.0, lanes))
+}
+
+/// `stop` with a typed reason.
+#[must_use]
+pub fn stop(terms: &Terms, reason: u16) -> Bytes {
+    call::<(Terms, Uint16)>(&format!("stop({TERMS},uint16)"), &(terms.clone(), reason))
+}
+
+/// `finalize`.
+#[must_use]
+pub fn finalize(terms: &Terms) -> Bytes {
+    call::<(Terms,)>(&format!("finalize({TERMS})"), &(terms.clone(),))
+}
+
+/// `closeBoth`; the side that sends it leaves its own signature empty.
+#[must_use]
+pub fn close_both(terms: &Terms, cum: u32, deadline: u64, provider: &[u8], tenant: &[u8]) -> Bytes {
+    call::<(Terms, Uint32, Uint40, sol_data::Bytes, sol_data::Bytes)>(
+        &format!("closeBoth({TERMS},uint32,uint40,bytes,bytes)"),
+        &(
+            terms.clone(),
+            cum,
+            seconds40(deadline),
+            Bytes::copy_from_slice(provider),
+            Bytes::copy_from_slice(tenant),
+        ),
+    )
+}
+
+/// `claim` of one token.
+#[must_use]
+pub fn claim(provider: ProviderId, token: u8) -> Bytes {
+    call::<(Uint32, Uint8)>("claim(uint32,uint8)", &(provider.0, token))
+}
+
+/// `bindings` of a start: keccak-256 over the sorted device ids.
+#[must_use]
+pub fn bindings<'a>(devices: impl IntoIterator<Item = &'a str>) -> B256 {
+    let mut devices: Vec<&str> = devices.into_iter().collect();
+    devices.sort_unstable();
+    keccak256(
+        devices
+            .iter()
+            .map(|device| (*device).to_owned())
+            .collect::<Vec<String>>()
+            .abi_encode(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy::json_abi::JsonAbi;
+    use serde_json::Value;
+
+    fn selectors() -> Vec<(String, [u8; 4])> {
+        let text = include_str!("../../../contracts/abi/LeaseBook.json");
+        let value: Value = serde_json::from_str(text).unwrap();
+        let abi: JsonAbi = serde_json::from_value(value["abi"].clone()).unwrap();
+        abi.functions()
+            .map(|function| (function.name.clone(), function.selector().0))
+            .collect()
+    }
+
+    fn terms() -> Terms {
+        <Terms as SolType>::abi_decode(&[0; 19 * 32]).unwrap()
+    }
+
+    #[test]
+    fn every_call_carries_the_selector_of_the_committed_abi() {
+        let known = selectors();
+        let order = <Order as SolType>::abi_decode(&[0; 27 * 32]).unwrap();
+        let bid = <Bid as SolType>::abi_decode(&[0; 8 * 32]).unwrap();
+        let calls = [
+            ("postOrder", post_order(&order, &Bytes::new(), "")),
+            ("cancelOrder", cancel_order(&order)),
+            ("postBid", post_bid(&Bytes::new())),
+            ("accept", accept(&order, &bid, &[], &[])),
+            ("start", start(&terms(), 0, B256::ZERO)),
+            ("decline", decline(&terms(), 1)),
+            ("report", report(ProviderId(1), 0, 1, B256::ZERO, &[])),
+            ("settle", settle(ProviderId(1), &[Lane(0)])),
+            ("stop", stop(&terms(), 1)),
+            ("finalize", finalize(&terms())),
+            ("closeBoth", close_both(&terms(), 0, 1, &[], &[])),
+            ("claim", claim(ProviderId(1), 0)),
+        ];
+        for (name, data) in calls {
+            let selector: [u8; 4] = data[..4].try_into().unwrap();
+            assert!(
+                known.contains(&(name.to_owned(), selector)),
+                "{name} is not in the ABI with these types"
+            );
+        }
+    }
+}

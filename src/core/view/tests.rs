@@ -1,0 +1,141 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+
+use super::*;
+use crate::core::book::{Book, BookEvent, CloseKind, fixtures::*};
+
+fn snapshot(number: u64, events: &[BookEvent]) -> Snapshot {
+    let mut book = Book::new(windows());
+    for event in events {
+        book.apply(at(number), event);
+    }
+    Snapshot {
+        block: BlockRef {
+            number,
+            hash: B256::with_last_byte(1),
+            parent: B256::ZERO,
+            time: at(number).time,
+        },
+        book: Arc::new(book),
+    }
+}
+
+fn view(freshness: Freshness, finalized: Snapshot, head: Snapshot) -> ChainView {
+    ChainView {
+        chain: ChainId(31_337),
+        freshness,
+        start: head.clone(),
+        head,
+        finalized,
+    }
+}
+
+fn key() -> LeaseKey {
+    terms(id(0, 1), order_hash(1)).key().unwrap()
+}
+
+fn open() -> Vec<BookEvent> {
+    vec![
+        registered(),
+        posted(1, 3_000),
+        opened(id(0, 1), order_hash(1), 5_000_000, 1_100),
+    ]
+}
+
+fn ended() -> Vec<BookEvent> {
+    let mut events = open();
+    events.push(started(id(0, 1), 1_000, 0));
+    events.push(closed(id(0, 1), CloseKind::Finalized, 5));
+    events
+}
+
+const SEEN: SeenOpening = SeenOpening {
+    block: 10,
+    order_expiry: ChainSeconds(3_000),
+};
+
+#[test]
+fn a_closure_permits_destroying_only_when_it_is_finalized_and_the_view_is_fresh() {
+    let done = || snapshot(20, &ended());
+    assert!(
+        view(Freshness::Fresh, snapshot(20, &open()), done())
+            .final_closure(&key())
+            .is_none()
+    );
+    let proof = view(Freshness::Fresh, done(), done())
+        .final_closure(&key())
+        .unwrap();
+    assert_eq!(proof.key(), &key());
+    assert!(matches!(proof.ending(), Some(Ending::Ran { cum: 5, .. })));
+    for doubtful in [
+        Freshness::Stale { since: UnixMillis(1) },
+        Freshness::Disagreement { height: 20 },
+    ] {
+        assert!(view(doubtful, done(), done()).final_closure(&key()).is_none());
+    }
+}
+
+#[test]
+fn a_book_in_doubt_proves_nothing_and_spends_nothing() {
+    let mut events = ended();
+    events.push(BookEvent::Unreadable {
+        reason: "a log".into(),
+    });
+    let view = view(Freshness::Fresh, snapshot(20, &events), snapshot(20, &events));
+    assert!(view.final_closure(&key()).is_none());
+    assert!(!view.allows_money());
+}
+
+#[test]
+fn an_opening_lost_in_a_reorg_is_absent_for_good_only_after_its_order_expired() {
+    let without = |number| snapshot(number, &open()[..2]);
+    let absent =
+        |number, head: Snapshot| view(Freshness::Fresh, without(number), head).final_absence(&key(), SEEN);
+    assert!(absent(9, without(9)).is_none());
+    assert!(absent(20, without(20)).is_none());
+    // Block 1000 is at 3000 s: not later than the expiry yet.
+    assert!(absent(1_000, without(1_000)).is_none());
+    assert!(absent(1_001, without(1_001)).is_some());
+    // Included again, not finalized yet.
+    assert!(absent(1_001, snapshot(1_002, &open())).is_none());
+}
+
+#[test]
+fn another_tenants_finalized_lease_under_the_same_id_proves_absence_at_once() {
+    let mut other = open();
+    other.truncate(1);
+    other.push(posted(2, 3_000));
+    other.push(opened(id(0, 1), order_hash(2), 5_000_000, 1_100));
+    let seen = snapshot(11, &other);
+    let view = view(Freshness::Fresh, seen.clone(), seen);
+    assert!(view.final_absence(&key(), SEEN).is_some());
+    assert!(view.final_closure(&key()).is_none());
+}
+
+#[test]
+fn a_lease_that_is_there_is_never_absent() {
+    let there = snapshot(2_000, &ended());
+    assert!(
+        view(Freshness::Fresh, there.clone(), there)
+            .final_absence(&key(), SEEN)
+            .is_none()
+    );
+}
+
+#[test]
+fn a_lease_whose_record_was_pushed_out_by_later_ones_is_closed_for_good() {
+    let mut events = ended();
+    for generation in 2..=20 {
+        events.push(posted(2, 3_000));
+        events.push(opened(id(0, generation), order_hash(2), 1, 1_100));
+        events.push(declined(id(0, generation)));
+    }
+    let there = snapshot(2_000, &events);
+    let view = view(Freshness::Fresh, there.clone(), there);
+    let proof = view.final_closure(&key()).unwrap();
+    assert_eq!(proof.ending(), None);
+    assert!(view.final_absence(&key(), SEEN).is_none());
+}
