@@ -1,6 +1,8 @@
 //! One reflector a kind, driven by us: a cache, its health, and the names of what changed. A missing CRD or right slows its own kind and
 //! no other. After any error the watch is begun anew from a list, so "live" always means that a list succeeded after the last error.
 //! May not act on what it sees.
+// Only asked for members, never iterated; kube's ObjectRef is Hash and not Ord.
+#![allow(clippy::disallowed_types)]
 
 use std::{collections::HashSet, fmt::Debug, sync::Arc, time::Duration};
 
