@@ -225,6 +225,9 @@ where
                 self.changed
                     .extend(gone.filter(|name| !self.listed.contains(name)));
                 self.listed.clear();
+                // Before the cache says that it is ready, so that who waited for it finds a live watch.
+                self.health
+                    .send_if_modified(|health| std::mem::replace(health, Health::Live) != Health::Live);
             }
             Event::Apply(object) | Event::Delete(object) => self.changed.push(ObjectRef::from_obj(object)),
         }
@@ -232,12 +235,7 @@ where
         match event {
             // A list reaches the cache at its end: names told before would send people to an old cache.
             Event::Init | Event::InitApply(_) => {}
-            Event::InitDone => {
-                self.health
-                    .send_if_modified(|health| std::mem::replace(health, Health::Live) != Health::Live);
-                self.announce();
-            }
-            Event::Apply(_) | Event::Delete(_) => self.announce(),
+            Event::InitDone | Event::Apply(_) | Event::Delete(_) => self.announce(),
         }
     }
 
