@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use leaseport_e2e::prepare::{self, Need};
 use leaseport_e2e::progress::Progress;
@@ -234,6 +235,9 @@ fn down(run_dir: &Path, keep: Keep) -> anyhow::Result<ExitCode> {
     match World::attach(run_dir) {
         Ok(world) => world.down_keeping(keep)?,
         Err(leaseport_e2e::world::Error::NoWorld(folder)) => {
+            if keep == Keep::Nothing {
+                World::discard_logs(&folder)?;
+            }
             println!("no world in {}: nothing to take down", folder.display());
         }
         Err(error) => return Err(error.into()),
@@ -280,10 +284,19 @@ fn describe(world: &WorldState) -> String {
         lines.push(format!("  {:<24} {life}", part.name));
     }
     if let Some(node) = &world.node {
+        let gpus = if node.gpus.is_empty() {
+            "the GPUs of an own device plugin".to_owned()
+        } else {
+            format!("{} GPUs", node.gpus.len())
+        };
+        lines.push(format!("  node {} at {} with {gpus}", node.name, node.ip));
+    }
+    if let Some(sandbox) = &world.sandbox {
         lines.push(format!(
-            "  node {} at {} with {} GPUs",
-            node.name, node.ip, node.gpu_count
+            "  pods {} and Services {} are routed from this machine",
+            sandbox.pod_subnet, sandbox.service_subnet
         ));
+        lines.push(format!("  pods reach this machine at {}", sandbox.host_ip));
     }
     if world.kwok_nodes > 0 {
         lines.push(format!("  {} kwok nodes", world.kwok_nodes));
@@ -298,24 +311,20 @@ fn describe(world: &WorldState) -> String {
 fn enter(run_dir: &Path, command: &[String]) -> anyhow::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     let world = World::attach(run_dir)?;
-    let pid = world
-        .state()
-        .part("sandbox")
-        .ok()
-        .and_then(|part| part.process)
-        .filter(|process| process.alive())
-        .ok_or(leaseport_e2e::world::Error::NoNode)?
-        .pid;
     let shell = [String::from("sh")];
-    let command = if command.is_empty() {
-        shell.as_slice()
-    } else {
-        command
-    };
-    let error = std::process::Command::new("nsenter")
-        .args(["--target", &pid.to_string(), "--mount", "--net", "--"])
-        .args(command)
+    let line = world.inside_line(if command.is_empty() { &shell } else { command })?;
+    let (program, arguments) = line.split_first().context("an empty command line")?;
+    let error = std::process::Command::new(program)
+        .args(arguments)
         .env("KUBECONFIG", world.kubeconfig())
+        .env(
+            "PATH",
+            format!(
+                "{}:{}",
+                world.state().bin_dir.display(),
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
         .exec();
-    Err(anyhow::Error::new(error).context("nsenter"))
+    Err(anyhow::Error::new(error).context(program.clone()))
 }

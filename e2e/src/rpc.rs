@@ -27,11 +27,11 @@ pub fn call(url: &str, method: &str, parameters: &Value) -> io::Result<Value> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     // Version 1.0 of HTTP keeps the answer in one piece.
-    write!(
-        stream,
+    let request = format!(
         "POST / HTTP/1.0\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{question}",
         question.len()
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -57,8 +57,13 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).unwrap();
+            // Closing with bytes unread would reset the connection before the answer is read.
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                let mut piece = [0; 4096];
+                let length = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..length]);
+            }
             write!(
                 stream,
                 "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}",

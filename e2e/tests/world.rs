@@ -200,7 +200,6 @@ fn services_have_addresses_that_work_from_pods_and_from_the_host() {
                 "wget",
                 "-q",
                 "-O-",
-                "-T2",
                 &format!("http://{address}/passwd"),
             ])
             .ok()
@@ -321,7 +320,7 @@ fn an_account_reaches_the_api_through_a_proxy_that_can_be_cut() {
     assert!(proxy.accepted() > 0);
     assert!(ask(&["get", "pods"]).status.success());
     assert!(
-        !ask(&["delete", "pods", "--all"]).status.success(),
+        !ask(&["create", "configmap", "mine"]).status.success(),
         "the role is view only"
     );
     proxy.cut();
@@ -437,6 +436,8 @@ fn a_broken_part_is_named_with_the_end_of_its_log_and_only_logs_are_left() {
         .map(|entry| entry.unwrap().path())
         .collect();
     assert_eq!(left, [options.run_dir.join("logs")]);
+    World::discard_logs(&options.run_dir).unwrap();
+    assert!(!options.run_dir.exists());
 }
 
 #[test]
@@ -495,6 +496,36 @@ fn a_chain_of_the_users_that_does_not_answer_is_named() {
         error.contains("LEASEPORT_RPC_URL") && error.contains("http://127.0.0.1:1"),
         "{error}"
     );
+}
+
+#[test]
+fn a_cluster_of_the_users_that_is_not_there_is_named() {
+    let (folder, options) = options("no-cluster");
+    let nowhere = folder.path().join("kubeconfig");
+    let error = World::up(&Options {
+        kubeconfig: Some(nowhere),
+        ..options
+    })
+    .unwrap_err()
+    .to_string();
+    assert!(error.contains("KUBECONFIG = "), "{error}");
+}
+
+#[test]
+fn a_world_that_is_refused_leaves_no_folder() {
+    let (_folder, options) = options("refused");
+    let refused = Options {
+        node: NodeChoice::Never,
+        services: Services::KubeProxy,
+        ..options
+    };
+    assert!(
+        World::up(&refused)
+            .unwrap_err()
+            .to_string()
+            .contains("kube-proxy")
+    );
+    assert!(!refused.run_dir.exists());
 }
 
 #[test]

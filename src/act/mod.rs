@@ -1,1 +1,5 @@
 //! The write side: runs a plan's actions in declared order and returns outcomes. Decides nothing.
+
+pub mod bid;
+pub mod lease;
+pub mod transact;

@@ -4,6 +4,8 @@
 
 // The KubeSchema derive repeats each struct, `pub` and all, inside a function.
 #![allow(unreachable_pub)]
+// Clippy reads the columns' parameters as attributes of one item.
+#![allow(clippy::duplicated_attributes)]
 
 pub mod bid;
 pub mod condition;

@@ -216,6 +216,10 @@ pub struct MinedVersion {
     /// What a unit of gas cost, in wei.
     #[schemars(regex(pattern = pattern::WEI), length(max = pattern::WEI_LENGTH))]
     pub effective_gas_price: String,
+    /// What its data cost on layer 1, in wei, beside the gas; rollups of the OP Stack only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = pattern::WEI), length(max = pattern::WEI_LENGTH))]
+    pub data_fee: Option<String>,
     /// Whether it succeeded; `false` when it reverted.
     pub succeeded: bool,
 }

@@ -98,9 +98,31 @@ pub struct ComputeWalletStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
     pub address: Option<String>,
+    /// Nonce from which the wallet went on after a stranger had used its key; smaller ones were the stranger's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub adopted_nonce: Option<i64>,
+    /// The stranger's last seen use of the key, while `NonceForeign` is True.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_use: Option<ForeignUse>,
     /// `Ready` (can sign and send), `Funded` (holds coin for the next transactions), `NonceForeign` (True: the chain counts
     /// transactions we did not send; sending and signing have stopped).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// When the chain's count of the key's transactions was last seen to exceed ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignUse {
+    /// The chain's next nonce then.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub nonce: i64,
+    /// Block it was seen at; the wallet waits until it is final.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub block: i64,
+    /// That block's time, in seconds since 1970; the wallet waits the longest a bid may bind from then on.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
+    pub time: i64,
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 pub mod crds;
+pub mod gateway;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -14,7 +15,13 @@ pub mod crds;
 #[command(name = "leaseport", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// What to log on standard error, for example `info` or `leaseport=debug` (tracing-subscriber's EnvFilter).
-    #[arg(long, global = true, env = "LEASEPORT_LOG", default_value = "leaseport=info,warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "LEASEPORT_LOG",
+        default_value = "leaseport=info,warn",
+        value_name = "FILTER"
+    )]
     pub log: String,
     /// How log lines look.
     #[arg(long, global = true, env = "LEASEPORT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -38,6 +45,8 @@ pub enum LogFormat {
 pub enum Verb {
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
+    /// Serve manifests, status, logs and usage to tenants over TLS.
+    Gateway(gateway::GatewayArgs),
 }
 
 /// Runs the chosen verb.
@@ -48,13 +57,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
+        Verb::Gateway(args) => Ok(gateway::run(args).await?),
     }
 }
 
 fn log(cli: &Cli) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&cli.log)
-        .map_err(|error| anyhow::anyhow!("--log {:?}: {error}; write for example info or leaseport=debug", cli.log))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| {
+        anyhow::anyhow!(
+            "--log {:?}: {error}; write for example info or leaseport=debug",
+            cli.log
+        )
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match cli.log_format {
         LogFormat::Text => lines.with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
@@ -70,6 +86,10 @@ mod tests {
     #[test]
     fn every_flag_and_verb_is_declared_without_contradiction() {
         Cli::command().debug_assert();
-        assert!(Cli::command().get_subcommands().all(|verb| verb.get_about().is_some()));
+        assert!(
+            Cli::command()
+                .get_subcommands()
+                .all(|verb| verb.get_about().is_some())
+        );
     }
 }

@@ -12,7 +12,9 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
@@ -20,13 +22,19 @@ impl Clock {
     /// This moment, with the newest block's time if one is known.
     #[must_use]
     pub fn now(&self, chain: Option<ChainSeconds>) -> Now {
-        Now { steady: Steady(self.start.elapsed()), wall: wall(), chain }
+        Now {
+            steady: Steady(self.start.elapsed()),
+            wall: wall(),
+            chain,
+        }
     }
 }
 
 /// The wall clock; before 1970 reads as 1970.
 #[must_use]
 pub fn wall() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -65,7 +65,10 @@ pub fn ground(offer: &ComputeOffer, settings: &Settings) -> Ground {
             runtime_class: spec.isolation.runtime_class_name.clone(),
             overhead: Resources::default(),
             dns: settings.dns.clone(),
-            egress: Egress { denied_blocks: settings.denied_blocks.clone(), ..Egress::default() },
+            egress: Egress {
+                denied_blocks: settings.denied_blocks.clone(),
+                ..Egress::default()
+            },
         },
         priority_class: settings.priority_class.clone(),
         termination_grace_seconds: settings.termination_grace_seconds,
@@ -76,7 +79,10 @@ pub fn ground(offer: &ComputeOffer, settings: &Settings) -> Ground {
 /// The nodes and the device an offer sells.
 #[must_use]
 pub fn supply(offer: &ComputeOffer) -> Supply {
-    Supply { selector: offer.spec.nodes.selector.clone(), device: offer.spec.device.resource_name.clone() }
+    Supply {
+        selector: offer.spec.nodes.selector.clone(),
+        device: offer.spec.device.resource_name.clone(),
+    }
 }
 
 /// Who pays while an image is pulled.
@@ -97,9 +103,11 @@ pub fn suspend_after(offer: &ComputeOffer) -> Result<Option<Duration>, GroundErr
     if text == "never" {
         return Ok(None);
     }
-    duration::parse(text).map(Some).map_err(|source| GroundError::Duration {
-        offer: offer.metadata.name.clone().unwrap_or_default(),
-        field: "onChainUnknown.suspendAfter",
-        source,
-    })
+    duration::parse(text)
+        .map(Some)
+        .map_err(|source| GroundError::Duration {
+            offer: offer.metadata.name.clone().unwrap_or_default(),
+            field: "onChainUnknown.suspendAfter",
+            source,
+        })
 }

@@ -24,7 +24,9 @@ use super::{
     transactions::sent,
 };
 use crate::{
-    api::{ComputeLease, ComputeOffer, ComputeProvider, lease::CloseReason, transaction::IntentKind},
+    api::{
+        ComputeLease, ComputeOffer, ComputeProvider, lease::CloseReason, name::CLOSE_FINALIZER, transaction::IntentKind,
+    },
     core::{
         book::{Metered, StoredPhase},
         canon::Snapshot,
@@ -47,7 +49,6 @@ use crate::{
         view::{ChainView, SeenOpening},
         workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},
     },
-    kube_io::finalizer::FINALIZER,
 };
 
 /// Why a lease cannot be observed at all; anything less is a field of what was observed.
@@ -409,7 +410,7 @@ fn object_side(lease: &ComputeLease, now: Now) -> ObjectSide {
         (None, false, false) => Wish::Run,
     };
     ObjectSide {
-        held: lease.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+        held: lease.finalizers().iter().any(|finalizer| finalizer == CLOSE_FINALIZER),
         leaving,
         wish,
         close_asked: close_asked(lease, now),

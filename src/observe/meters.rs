@@ -22,16 +22,28 @@ pub struct Meters(Arc<Mutex<BTreeMap<String, Meter>>>);
 
 impl Meters {
     /// Runs `f` on the meter of this lease, resumed from `status` when it is not running yet.
-    pub fn with<T>(&self, uid: &str, status: Option<&ComputeLeaseStatus>, replicas: u16, f: impl FnOnce(&mut Meter) -> T) -> T {
+    pub fn with<T>(
+        &self,
+        uid: &str,
+        status: Option<&ComputeLeaseStatus>,
+        replicas: u16,
+        f: impl FnOnce(&mut Meter) -> T,
+    ) -> T {
         let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let meter = meters.entry(uid.to_owned()).or_insert_with(|| Meter::resume(&persisted(status), replicas));
+        let meter = meters
+            .entry(uid.to_owned())
+            .or_insert_with(|| Meter::resume(&persisted(status), replicas));
         f(meter)
     }
 
     /// The seconds of a running meter.
     #[must_use]
     pub fn seconds(&self, uid: &str) -> Option<u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).map(Meter::lease_seconds)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(uid)
+            .map(Meter::lease_seconds)
     }
 
     /// The lease is over for good.
@@ -43,7 +55,9 @@ impl Meters {
 /// What status holds of the meter.
 #[must_use]
 pub fn persisted(status: Option<&ComputeLeaseStatus>) -> MeterState {
-    let Some(usage) = status.and_then(|status| status.usage.as_ref()) else { return MeterState::default() };
+    let Some(usage) = status.and_then(|status| status.usage.as_ref()) else {
+        return MeterState::default();
+    };
     MeterState {
         closed_ms: u64::try_from(usage.closed_ms).unwrap_or(0),
         open: usage.open.iter().filter_map(interval).collect(),
@@ -59,15 +73,22 @@ fn interval(open: &ApiInterval) -> Option<OpenInterval> {
             pod: open.pod.clone(),
             pod_uid: open.pod_uid.clone(),
             container_id: open.container_id.clone(),
-            started_at: open.started_at.as_ref().map(|at| UnixMillis(at.0.as_millisecond())),
+            started_at: open
+                .started_at
+                .as_ref()
+                .map(|at| UnixMillis(at.0.as_millisecond())),
         },
     })
 }
 
 /// Writes the meter into status; counters there only grow.
 pub fn store(usage: &mut LeaseUsage, state: &MeterState) {
-    usage.closed_ms = usage.closed_ms.max(i64::try_from(state.closed_ms).unwrap_or(i64::MAX));
-    usage.unproven_ms = usage.unproven_ms.max(i64::try_from(state.unproven_ms).unwrap_or(i64::MAX));
+    usage.closed_ms = usage
+        .closed_ms
+        .max(i64::try_from(state.closed_ms).unwrap_or(i64::MAX));
+    usage.unproven_ms = usage
+        .unproven_ms
+        .max(i64::try_from(state.unproven_ms).unwrap_or(i64::MAX));
     usage.open = state
         .open
         .iter()

@@ -1,7 +1,10 @@
 //! The read side: stores and chain view become what plans take. Never writes, never decides.
 
+pub mod bid;
 pub mod clock;
 pub mod ground;
+pub mod lease;
+pub mod markets;
 pub mod meters;
 pub mod stores;
 pub mod transactions;

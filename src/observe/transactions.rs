@@ -29,7 +29,9 @@ fn judge(all: &[Arc<ComputeTransaction>], uid: &str, kind: IntentKind, epoch: &s
         }
         let status = transaction.status.as_ref();
         let phase = status.and_then(|status| status.phase).unwrap_or_default();
-        let reverted = status.and_then(|status| status.mined.as_ref()).is_some_and(|mined| !mined.succeeded);
+        let reverted = status
+            .and_then(|status| status.mined.as_ref())
+            .is_some_and(|mined| !mined.succeeded);
         match phase {
             TransactionPhase::Created | TransactionPhase::Pending => flying = true,
             // A revert counts once it can no longer be undone; until then it is on its way.

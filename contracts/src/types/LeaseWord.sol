@@ -40,14 +40,14 @@ library LeaseWord {
 
     /// @notice The hot word of a lease that was just opened.
     /// @param feeSteps below 2^7
-    /// @param token below 2^6
-    function pending(uint8 feeSteps, uint8 token, uint32 stopAt_, uint48 rate_, uint64 balance_)
+    /// @param token_ below 2^6
+    function pending(uint8 feeSteps, uint8 token_, uint32 stopAt_, uint48 rate_, uint64 balance_)
         internal
         pure
         returns (Hot)
     {
         return Hot.wrap(
-            (uint256(LeaseState.Pending) << STATE) | (uint256(feeSteps) << FEE) | (uint256(token) << TOKEN)
+            (uint256(LeaseState.Pending) << STATE) | (uint256(feeSteps) << FEE) | (uint256(token_) << TOKEN)
                 | (uint256(stopAt_) << STOP_AT) | (uint256(rate_) << RATE) | uint256(balance_)
         );
     }
@@ -124,8 +124,8 @@ library LeaseWord {
 
     /// @notice The word written at the opening.
     /// @param gen_ below 2^24
-    function opened(bytes32 termsHash, uint32 gen_, uint32 openedAt_) internal pure returns (Stat) {
-        return Stat.wrap(((uint256(termsHash) >> 56) << 56) | (uint256(gen_) << 32) | uint256(openedAt_));
+    function opened(bytes32 hash, uint32 gen_, uint32 openedAt_) internal pure returns (Stat) {
+        return Stat.wrap(((uint256(hash) >> 56) << 56) | (uint256(gen_) << 32) | uint256(openedAt_));
     }
 
     function gen(Stat stat) internal pure returns (uint32) {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::control_plane::part;
-use super::node::gpu_labels;
+use super::gpus::gpu_labels;
 use super::part::{Part, Place, Ready};
 use super::state::WorldState;
 use crate::prepare::Tools;

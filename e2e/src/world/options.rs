@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use crate::prepare::{Missing, Need};
 use crate::progress::Progress;
 
@@ -79,6 +80,31 @@ impl Options {
             rpc_url: set("LEASEPORT_RPC_URL"),
             device_plugin: set("LEASEPORT_DEVICE_PLUGIN").map(PathBuf::from),
             progress: Progress::lines(),
+        }
+    }
+
+    /// Refuses what only a real node can do where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with the option's name.
+    pub(super) fn check(&self, lane: Lane) -> Result<(), Error> {
+        let refuse = |option: &'static str, value: String| {
+            let remedy = "this needs a real node, which this world does not have".to_owned();
+            Err(Error::Option {
+                option,
+                value,
+                remedy,
+            })
+        };
+        match lane {
+            Lane::Node => Ok(()),
+            Lane::KwokOnly | Lane::External if self.services == Services::KubeProxy => {
+                refuse("kube-proxy", "on".into())
+            }
+            Lane::KwokOnly | Lane::External => match self.images.first() {
+                Some(image) => refuse("image", image.display().to_string()),
+                None => Ok(()),
+            },
         }
     }
 
@@ -253,6 +279,33 @@ mod tests {
         assert_eq!(choose_lane(&options, ROOT).unwrap(), (Lane::Node, Vec::new()));
         assert!(!options.needs(Lane::Node).contains(&Need::Kwok));
         assert!(!options.needs(Lane::Node).contains(&Need::KubeProxy));
+    }
+
+    #[test]
+    fn services_and_images_without_a_real_node_are_refused_by_name() {
+        let services = Options {
+            services: Services::KubeProxy,
+            ..options(NodeChoice::Never)
+        };
+        assert!(
+            services
+                .check(Lane::KwokOnly)
+                .unwrap_err()
+                .to_string()
+                .contains("kube-proxy")
+        );
+        let image = Options {
+            images: vec!["app.tar".into()],
+            ..options(NodeChoice::Never)
+        };
+        assert!(
+            image
+                .check(Lane::External)
+                .unwrap_err()
+                .to_string()
+                .contains("app.tar")
+        );
+        assert!(image.check(Lane::Node).is_ok());
     }
 
     #[test]

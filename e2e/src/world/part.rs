@@ -279,13 +279,37 @@ fn entering(place: Place, world: &WorldState) -> Result<Vec<String>, Error> {
 
 /// Runs a command to its end where parts of that place run.
 pub(super) fn run_in(place: Place, world: &WorldState, arguments: &[String]) -> Result<String, Error> {
-    let mut line = entering(place, world)?;
-    line.extend_from_slice(arguments);
+    let line = joining(place, world, arguments)?;
     let Some((program, arguments)) = line.split_first() else {
         return Ok(String::new());
     };
     Ok(command::run(program, arguments)?)
 }
+
+/// The command line with which a command joins the world's cgroup and namespaces. A guest that outlives the one who
+/// sent it would hold the namespaces open; in the cgroup it is found and ended with the rest.
+pub(super) fn joining(place: Place, world: &WorldState, arguments: &[String]) -> Result<Vec<String>, Error> {
+    let mut line = match place {
+        Place::Host => Vec::new(),
+        Place::Founder | Place::Sandbox => {
+            let cgroup = super::cgroup::parts_file(world)?.display().to_string();
+            JOIN.into_iter()
+                .chain([cgroup.as_str()])
+                .map(str::to_owned)
+                .collect()
+        }
+    };
+    line.extend(entering(place, world)?);
+    line.extend_from_slice(arguments);
+    Ok(line)
+}
+
+const JOIN: [&str; 4] = [
+    "sh",
+    "-c",
+    r#"echo $$ > "$1" || exit 71; shift; exec "$@""#,
+    "leaseport-guest",
+];
 
 /// The last lines of a log.
 pub(super) fn tail(log: &Path) -> String {

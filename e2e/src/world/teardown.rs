@@ -100,6 +100,31 @@ fn mounts_below(mountinfo: &str, folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Removes the folder of a world that never was: one in which nothing but the lock has been put.
+pub(super) fn forget(run_dir: &Path) {
+    if WorldState::load(run_dir).is_err() {
+        fs::remove_file(run_dir.join("lock")).ok();
+        fs::remove_dir(run_dir).ok();
+        remove_empty_parent(run_dir);
+    }
+}
+
+/// Removes the logs that a failed `up` left in a folder without a world. Anything else there is not a world's and stays.
+pub(super) fn discard_logs(run_dir: &Path) -> Result<(), Error> {
+    remove(&run_dir.join("logs"))?;
+    forget(run_dir);
+    Ok(())
+}
+
+fn remove_empty_parent(run_dir: &Path) {
+    if let Some(parent) = run_dir.parent()
+        && parent.ends_with(".leaseport")
+    {
+        // Fails, as it should, while another world is in it.
+        fs::remove_dir(parent).ok();
+    }
+}
+
 fn remove_files(world: &WorldState, keep: Keep) -> Result<(), Error> {
     let run_dir = &world.run_dir;
     match keep {
@@ -112,12 +137,7 @@ fn remove_files(world: &WorldState, keep: Keep) -> Result<(), Error> {
             }
         }
     }
-    if let Some(parent) = run_dir.parent()
-        && parent.ends_with(".leaseport")
-    {
-        // Fails, as it should, while another world is in it.
-        fs::remove_dir(parent).ok();
-    }
+    remove_empty_parent(run_dir);
     Ok(())
 }
 

@@ -5,7 +5,10 @@ use std::{borrow::Borrow, collections::BTreeMap};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-use super::{Assessment, Finding, Owner, pod::judge};
+use super::{
+    Assessment, Ended, Finding, Owner,
+    pod::{ended_at, judge},
+};
 use crate::core::documents::manifest::Form;
 
 /// The label a Job's controller puts on each pod of an indexed Job.
@@ -44,6 +47,8 @@ pub struct Replica {
     pub pod_uid: Option<String>,
     /// What is known of it.
     pub assessment: Assessment,
+    /// Its end by the cluster's own stamps, where all its containers have ended.
+    pub ended: Option<Ended>,
 }
 
 /// Judges every expected replica. `pods` are those of the lease's namespace that carry its label, `nodes` may be the whole cluster's,
@@ -72,6 +77,7 @@ pub fn assess<P: Borrow<Pod>, N: Borrow<Node>>(
                 index,
                 pod_uid: pod.metadata.uid.clone(),
                 assessment: judge(pod, &nodes, expected),
+                ended: ended_at(pod),
             },
             None => Replica {
                 index,
@@ -80,6 +86,7 @@ pub fn assess<P: Borrow<Pod>, N: Borrow<Node>>(
                     owner: Owner::Provider,
                     finding: Finding::new("PodMissing", &format!("replica {index} has no pod")),
                 },
+                ended: None,
             },
         })
         .collect()

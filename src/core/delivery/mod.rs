@@ -3,11 +3,13 @@
 
 mod assess;
 mod finish;
+mod metered;
 mod pod;
 mod table;
 
 pub use assess::{Expected, PullBilling, Replica, assess};
 pub use finish::{Finish, finish};
+pub use metered::metered;
 pub use table::{Place, Row, Ruling, TABLE, rule};
 
 use crate::core::time::UnixMillis;
@@ -76,6 +78,15 @@ pub struct Proof {
     pub started_at: Option<UnixMillis>,
     /// Its devices, sorted.
     pub devices: Vec<Device>,
+}
+
+/// The end of a replica's pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// What ended.
+    pub proof: Proof,
+    /// When the last of its containers ended.
+    pub at: UnixMillis,
 }
 
 /// What is known of one replica.

@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    Assessment, ContainerProof, Device, DeviceHealth, Finding, Owner, Proof,
+    Assessment, ContainerProof, Device, DeviceHealth, Ended, Finding, Owner, Proof,
     assess::{Expected, PullBilling},
     table::{Place, Ruling, rule},
 };
@@ -62,7 +62,7 @@ pub(super) fn judge(pod: &Pod, nodes: &Nodes<'_>, expected: &Expected) -> Assess
     };
     if phase == Some("Failed") {
         let trouble = failed(pod);
-        return conclude(pod, node, vec![trouble], Vec::new());
+        return conclude(pod, node, &[trouble], Vec::new());
     }
     match node_trouble(node, nodes) {
         Some(Trouble {
@@ -78,10 +78,10 @@ pub(super) fn judge(pod: &Pod, nodes: &Nodes<'_>, expected: &Expected) -> Assess
     let mut troubles = container_troubles(pod, expected);
     let devices = devices(pod, &expected.device);
     troubles.extend(device_trouble(&devices, node, expected));
-    conclude(pod, node, troubles, devices)
+    conclude(pod, node, &troubles, devices)
 }
 
-fn conclude(pod: &Pod, node: &str, troubles: Vec<Trouble>, devices: Vec<Device>) -> Assessment {
+fn conclude(pod: &Pod, node: &str, troubles: &[Trouble], devices: Vec<Device>) -> Assessment {
     let first = |ruling: Ruling| {
         troubles
             .iter()
@@ -321,8 +321,35 @@ fn unready(pod: &Pod) -> Option<Finding> {
     ))
 }
 
+/// The end of a pod whose containers have all ended, by the kubelet's own stamps.
+pub(super) fn ended_at(pod: &Pod) -> Option<Ended> {
+    let node = pod.spec.as_ref()?.node_name.as_deref()?;
+    let mut last = None;
+    for status in statuses(pod) {
+        let finished = status.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?;
+        last = last.max(Some(millis(finished)));
+    }
+    Some(Ended {
+        proof: proof(pod, node, Vec::new()),
+        at: last?,
+    })
+}
+
 fn millis(time: &Time) -> UnixMillis {
     UnixMillis(time.0.as_millisecond())
+}
+
+/// When a container that runs, or ran until it ended, was started.
+fn started(state: &ContainerState) -> Option<UnixMillis> {
+    let running = state
+        .running
+        .as_ref()
+        .and_then(|running| running.started_at.as_ref());
+    let ended = state
+        .terminated
+        .as_ref()
+        .and_then(|ended| ended.started_at.as_ref());
+    running.or(ended).map(millis)
 }
 
 fn proof(pod: &Pod, node: &str, devices: Vec<Device>) -> Proof {
@@ -330,12 +357,7 @@ fn proof(pod: &Pod, node: &str, devices: Vec<Device>) -> Proof {
         .map(|status| ContainerProof {
             name: status.name.clone(),
             id: status.container_id.clone().filter(|id| !id.is_empty()),
-            started_at: status
-                .state
-                .as_ref()
-                .and_then(|state| state.running.as_ref())
-                .and_then(|running| running.started_at.as_ref())
-                .map(millis),
+            started_at: status.state.as_ref().and_then(started),
         })
         .collect();
     Proof {

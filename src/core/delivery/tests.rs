@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::documents::manifest::Form;
+use crate::core::{documents::manifest::Form, usage::meter};
 
 const UUID: &str = "GPU-8f6a2a6e-0c1f-4a3e-9a0e-5f7c1d2b3a4c";
 
@@ -392,6 +392,27 @@ fn a_finished_replica_is_the_tenants_end_and_stops_the_clock() {
         told(pod(json!({ "phase": "Succeeded" }))),
         (Ruling::Tenant, "EndedCompleted".to_owned())
     );
+}
+
+#[test]
+fn a_finished_pod_proves_the_interval_that_was_open_and_says_when_it_ended() {
+    let look = |pod: Pod| {
+        metered(&assess(&expected(), [pod], [node("True")], &BTreeMap::new()))
+            .remove(&0)
+            .unwrap()
+    };
+    let ended = json!({ "terminated": {
+        "reason": "Completed", "exitCode": 0, "startedAt": "2026-11-22T12:00:00Z", "finishedAt": "2026-11-22T12:00:10Z",
+    } });
+    let mut done = with(ended);
+    done.status.as_mut().unwrap().phase = Some("Succeeded".into());
+    let (meter::Delivery::Delivered(ran), meter::Delivery::NotDelivered { ended: Some(end) }) =
+        (look(with(running())), look(done))
+    else {
+        panic!("a running pod delivers, a finished one has an end");
+    };
+    assert_eq!(end.proof, ran);
+    assert_eq!(end.at, UnixMillis(1_795_348_810_000));
 }
 
 #[test]

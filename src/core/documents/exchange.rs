@@ -3,12 +3,15 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{B256, Bytes, keccak256};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::manifest::Manifest;
+use super::{
+    manifest::{Manifest, ManifestError},
+    needs::Needs,
+};
 use crate::core::ids::{LeaseId, TermsHash};
 
 /// The largest manifest, in bytes of its canonical form.
@@ -38,6 +41,19 @@ pub enum ParcelError {
         /// In bytes.
         size: usize,
     },
+    /// Not a manifest, or more than the needs allow.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Another manifest than the order names.
+    #[error(
+        "the manifest's keccak-256 is {got}, the order names {want}: send the bytes that were hashed, salt included"
+    )]
+    WrongHash {
+        /// Of the bytes that came.
+        got: B256,
+        /// On chain.
+        want: B256,
+    },
     /// A secret value that the manifest names did not come.
     #[error("no value for secret {name:?}, which the manifest names: add it under secrets")]
     SecretMissing {
@@ -50,6 +66,33 @@ pub enum ParcelError {
         /// The secret's name, shortened.
         name: String,
     },
+}
+
+impl ParcelError {
+    /// A CamelCase word for problem documents.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotBase64(_) => "NotBase64",
+            Self::ManifestTooLarge { .. } => "ManifestTooLarge",
+            Self::SecretsTooLarge { .. } => "SecretsTooLarge",
+            Self::Manifest(_) => "ManifestRefused",
+            Self::WrongHash { .. } => "WrongManifestHash",
+            Self::SecretMissing { .. } => "SecretMissing",
+            Self::SecretUnknown { .. } => "SecretUnknown",
+        }
+    }
+}
+
+/// A manifest that fits its lease, with everything needed to keep it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// As it was hashed.
+    pub canonical: Vec<u8>,
+    /// keccak-256 of it.
+    pub hash: B256,
+    /// Secret values by name.
+    pub secrets: BTreeMap<String, String>,
 }
 
 /// The body of `PUT /v1/leases/{id}/manifest`: the hashed document, and beside it the values that are not hashed.
@@ -71,6 +114,26 @@ impl Parcel {
             manifest: STANDARD.encode(manifest),
             secrets,
         }
+    }
+
+    /// Opens the parcel for a lease: canonical, the hash on chain, within the needs, and all secret values there.
+    ///
+    /// # Errors
+    /// The first [`ParcelError`] found.
+    pub fn accept(&self, want: B256, needs: &Needs) -> Result<Accepted, ParcelError> {
+        let canonical = self.manifest()?;
+        let hash = keccak256(&canonical);
+        if hash != want {
+            return Err(ParcelError::WrongHash { got: hash, want });
+        }
+        let manifest = Manifest::decode(&canonical)?;
+        manifest.fits(needs)?;
+        let secrets = self.secrets(&manifest)?.clone();
+        Ok(Accepted {
+            canonical,
+            hash,
+            secrets,
+        })
     }
 
     /// The manifest's bytes, not yet decoded.

@@ -159,3 +159,130 @@ pub fn least_deposit(order: &Order, rate: RatePerHour) -> MicroUnits {
     let kept = holdback(rate, order.grace, order.minCommit, order.earlyFeeBps);
     MicroUnits(kept.0.saturating_add(rate.owed_up(order.minDuration).0))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use alloy::primitives::{Address, aliases::U40, aliases::U48};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::ids::{Generation, Lane, ProviderId};
+
+    fn order() -> Order {
+        Order {
+            tenant: Address::repeat_byte(1),
+            agent: Address::repeat_byte(2),
+            refundTo: Address::repeat_byte(3),
+            form: 0,
+            token: 4,
+            flags: 2,
+            lots: 1,
+            startRate: U48::ZERO,
+            maxRate: U48::ZERO,
+            climb: 0,
+            deposit: 1,
+            minDuration: 60,
+            maxDuration: 3600,
+            minCommit: 600,
+            earlyFeeBps: 2500,
+            notice: 30,
+            grace: 20,
+            startWindow: 10,
+            minBond: 0,
+            minSignedPaid: 0,
+            expiry: 9,
+            slaPolicy: B256::repeat_byte(5),
+            needsHash: B256::repeat_byte(6),
+            manifestHash: B256::repeat_byte(7),
+            eligible: B256::ZERO,
+            endpointHash: B256::ZERO,
+            salt: B256::ZERO,
+        }
+    }
+
+    fn bid(order: &Order) -> Bid {
+        Bid {
+            orderHash: order.id().0,
+            providerId: 7,
+            bidEpoch: 0,
+            lanesHash: B256::ZERO,
+            ratePerHour: U48::from(3_600_000),
+            bond: 11,
+            liability: 12,
+            deadline: U40::from(13),
+        }
+    }
+
+    #[test]
+    fn terms_take_money_from_the_bid_and_the_rest_from_the_order() {
+        let order = order();
+        let bid = bid(&order);
+        let id = LeaseId {
+            provider: ProviderId(7),
+            lane: Lane(3),
+            generation: Generation::new(2).unwrap(),
+        };
+        let terms = Terms::of(id, &order, &bid, 5);
+        assert_eq!(terms.lease(), Ok(id));
+        assert_eq!(
+            (terms.bond, terms.liability, terms.ratePerHour),
+            (bid.bond, bid.liability, bid.ratePerHour)
+        );
+        assert_eq!(
+            (terms.tenant, terms.agent, terms.refundTo),
+            (order.tenant, order.agent, order.refundTo)
+        );
+        assert_eq!((terms.token, terms.flags, terms.feeSteps), (4, 2, 5));
+        assert_eq!(
+            (terms.maxDuration, terms.minCommit, terms.earlyFeeBps),
+            (3600, 600, 2500)
+        );
+        assert_eq!(
+            (terms.notice, terms.grace, terms.orderHash),
+            (30, 20, order.id().0)
+        );
+        assert_eq!(
+            (terms.slaPolicy, terms.needsHash, terms.manifestHash),
+            (order.slaPolicy, order.needsHash, order.manifestHash)
+        );
+        assert_eq!(terms.key().unwrap().terms, terms.hash());
+    }
+
+    #[test]
+    fn the_holdback_is_grace_and_a_quarter_of_half_the_commitment() {
+        let order = order();
+        let terms = Terms::of(
+            LeaseId::from_u96(alloy::primitives::aliases::U96::from(1)).unwrap(),
+            &order,
+            &bid(&order),
+            0,
+        );
+        // 1000 micro-units a second: 20 s of grace and a quarter of 300 s.
+        assert_eq!(terms.holdback(), MicroUnits(20_000 + 75_000));
+        assert_eq!(
+            least_deposit(&order, terms.rate().unwrap()),
+            MicroUnits(95_000 + 60_000)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_holdback_covers_any_early_fee_and_never_panics(
+            rate in 1..=RatePerHour::MAX, grace: u32, commit: u32, bps in 0u16..=10_000, elapsed: u32, served: u32,
+        ) {
+            let kept = holdback(RatePerHour::new(rate).unwrap(), grace, commit, bps);
+            // The fee as the book takes it: served seconds never exceed elapsed ones (contracts: I3).
+            let due = commit.saturating_sub(elapsed).min(served.min(elapsed));
+            let fee = u128::from(bps) * u128::from(rate) * u128::from(due) / 36_000_000;
+            prop_assert!(u128::from(kept.0) >= fee || kept.0 == u64::MAX);
+        }
+
+        #[test]
+        fn the_stored_hash_is_the_high_200_bits(hash: [u8; 32]) {
+            let kept = stored(TermsHash(hash.into()));
+            prop_assert_eq!(&kept[..25], &hash[..25]);
+            prop_assert_eq!(&kept[25..], &[0u8; 7]);
+        }
+    }
+}

@@ -38,7 +38,12 @@ pub fn name(chain: ChainId, key: &LeaseKey) -> String {
 
 /// The ComputeLease for a lease on chain; none when its order was never seen, which a complete view excludes.
 #[must_use]
-pub fn object(chain: ChainId, provider: &ComputeProvider, lease: &LeaseState, bid: Option<&ComputeBid>) -> Option<ComputeLease> {
+pub fn object(
+    chain: ChainId,
+    provider: &ComputeProvider,
+    lease: &LeaseState,
+    bid: Option<&ComputeBid>,
+) -> Option<ComputeLease> {
     let order = lease.order.as_ref()?;
     let spec = spec(provider, lease, order, bid)?;
     let labels = [
@@ -51,7 +56,12 @@ pub fn object(chain: ChainId, provider: &ComputeProvider, lease: &LeaseState, bi
         metadata: ObjectMeta {
             name: Some(name(chain, &lease.key)),
             namespace: provider.metadata.namespace.clone(),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            labels: Some(
+                labels
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect(),
+            ),
             ..ObjectMeta::default()
         },
         spec,

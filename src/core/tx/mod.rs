@@ -12,6 +12,7 @@ mod foreign;
 mod intent;
 mod keep;
 mod plan;
+mod purse;
 mod record;
 mod sending;
 
@@ -26,5 +27,6 @@ pub use foreign::{ForeignSeen, NonceVerdict, judge_nonce};
 pub use intent::{Call, Intent, IntentId, IntentKind, Subject, UnknownIntentKind};
 pub use keep::{Retention, deletable};
 pub use plan::{ChainFacts, FeesWanted, Heads, Inclusion, KeyUse, Lookup, Wanted, Work, plan, wanted};
+pub use purse::{Purse, judge_balance};
 pub use record::{Mined, Outcome, Phase, Record, Stall, Version, name_of};
 pub use sending::{Broadcast, Event, FirstSent, LastBroadcast, Sending};

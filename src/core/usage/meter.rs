@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::time::{Now, Steady, UnixMillis};
 
+/// Looks further apart than this are a gap, whether or not somebody said Unknown in between.
+pub const WATCHED_MS: u64 = 60_000;
+
 /// What shows that a replica is the one seen before: the same pod, in it the same start of the same containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -335,8 +338,10 @@ impl Meter {
         // Watched without a gap, a restart of a container is seen as one: the pod delivered before and after. After a gap only the same
         // start of the same container shows that nothing ended in between.
         let continues = match interval.seen {
-            Seen::Watched { .. } => interval.proof.pod_uid == proof.pod_uid,
-            Seen::Gap { .. } | Seen::Never => interval.proof == *proof,
+            Seen::Watched { .. } if interval.unseen(now) <= WATCHED_MS => {
+                interval.proof.pod_uid == proof.pod_uid
+            }
+            Seen::Watched { .. } | Seen::Gap { .. } | Seen::Never => interval.proof == *proof,
         };
         if !continues {
             let closed = self.close(replica, None, now);

@@ -190,7 +190,7 @@ fn each_field_out_of_bounds_is_named() {
                     name: "http".into(),
                     port: 0,
                     protocol: Protocol::Tcp,
-                }]
+                }];
             }),
             "ports.port",
         ),
@@ -200,7 +200,7 @@ fn each_field_out_of_bounds_is_named() {
                     name: "80".into(),
                     port: 80,
                     protocol: Protocol::Tcp,
-                }]
+                }];
             }),
             "ports.name",
         ),
@@ -209,7 +209,7 @@ fn each_field_out_of_bounds_is_named() {
                 one.readiness = Some(Probe::Tcp {
                     port: 1,
                     period_seconds: 0,
-                })
+                });
             }),
             "periodSeconds",
         ),
@@ -219,7 +219,7 @@ fn each_field_out_of_bounds_is_named() {
                     path: "x".into(),
                     port: 1,
                     period_seconds: 1,
-                })
+                });
             }),
             "http.path",
         ),
@@ -228,7 +228,7 @@ fn each_field_out_of_bounds_is_named() {
                 one.readiness = Some(Probe::Exec {
                     command: vec![],
                     period_seconds: 1,
-                })
+                });
             }),
             "exec.command",
         ),

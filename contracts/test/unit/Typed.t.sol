@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Typed} from "../../src/libraries/Typed.sol";
+import {LeaseWord} from "../../src/types/LeaseWord.sol";
+import {Bid, Order, Terms} from "../../src/types/Types.sol";
+
+import {Market} from "../support/Market.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice Type hashes and struct hashes equal to test/vectors, which tools/vectors.js computes from the type strings alone.
+contract TypedTest is Market {
+    function _read(string memory name) private view returns (string memory) {
+        return vm.readFile(string.concat("test/vectors/", name, ".json"));
+    }
+
+    function test_EveryTypeHashIsTheVectors() public view {
+        eq(Typed.ORDER_TYPEHASH, vm.parseJsonBytes32(_read("order"), ".typeHash"), "order");
+        eq(Typed.BID_TYPEHASH, vm.parseJsonBytes32(_read("bid"), ".typeHash"), "bid");
+        eq(Typed.OFFER_TYPEHASH, vm.parseJsonBytes32(_read("offer"), ".typeHash"), "offer");
+        eq(Typed.FUND_TYPEHASH, vm.parseJsonBytes32(_read("fund"), ".typeHash"), "fund");
+        eq(Typed.ACCEPT_TYPEHASH, vm.parseJsonBytes32(_read("accept"), ".typeHash"), "accept");
+        eq(Typed.STOP_TYPEHASH, vm.parseJsonBytes32(_read("stop"), ".typeHash"), "stop");
+        eq(Typed.VOUCHER_TYPEHASH, vm.parseJsonBytes32(_read("voucher"), ".typeHash"), "voucher");
+        eq(Typed.CLOSE_TYPEHASH, vm.parseJsonBytes32(_read("close"), ".typeHash"), "close");
+        eq(Typed.AMEND_TYPEHASH, vm.parseJsonBytes32(_read("amend"), ".typeHash"), "amend");
+        eq(Typed.RECEIPT_TYPEHASH, vm.parseJsonBytes32(_read("receipt"), ".typeHash"), "receipt");
+    }
+
+    function test_TheDomainIsTheVectorsForTheirAddress() public view {
+        string memory json = _read("order");
+        bytes32 expected = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Leaseport"),
+                keccak256("1"),
+                uint256(31_337),
+                vm.parseJsonAddress(json, ".domain.verifyingContract")
+            )
+        );
+        eq(expected, vm.parseJsonBytes32(json, ".domainSeparator"), "formula");
+        bytes32 own = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Leaseport"),
+                keccak256("1"),
+                uint256(31_337),
+                address(book)
+            )
+        );
+        eq(own, book.domainSeparator(), "the book's own");
+    }
+
+    function test_TheDomainFollowsTheChainIdAfterAFork() public {
+        bytes32 before = book.domainSeparator();
+        vm.chainId(31_338);
+        yes(book.domainSeparator() != before, "another chain, another domain");
+    }
+
+    function _orderOf(string memory json, string memory at) private pure returns (Order memory order) {
+        order.tenant = vm.parseJsonAddress(json, string.concat(at, "tenant"));
+        order.agent = vm.parseJsonAddress(json, string.concat(at, "agent"));
+        order.refundTo = vm.parseJsonAddress(json, string.concat(at, "refundTo"));
+        order.form = uint8(_number(json, at, "form"));
+        order.token = uint8(_number(json, at, "token"));
+        order.flags = uint8(_number(json, at, "flags"));
+        order.lots = uint16(_number(json, at, "lots"));
+        order.startRate = uint48(_number(json, at, "startRate"));
+        order.maxRate = uint48(_number(json, at, "maxRate"));
+        order.climb = uint32(_number(json, at, "climb"));
+        order.deposit = uint64(_number(json, at, "deposit"));
+        order.minDuration = uint32(_number(json, at, "minDuration"));
+        order.maxDuration = uint32(_number(json, at, "maxDuration"));
+        order.minCommit = uint32(_number(json, at, "minCommit"));
+        order.earlyFeeBps = uint16(_number(json, at, "earlyFeeBps"));
+        order.notice = uint32(_number(json, at, "notice"));
+        order.grace = uint32(_number(json, at, "grace"));
+        order.startWindow = uint32(_number(json, at, "startWindow"));
+        order.minBond = uint64(_number(json, at, "minBond"));
+        order.minSignedPaid = uint64(_number(json, at, "minSignedPaid"));
+        order.expiry = uint32(_number(json, at, "expiry"));
+        order.slaPolicy = vm.parseJsonBytes32(json, string.concat(at, "slaPolicy"));
+        order.needsHash = vm.parseJsonBytes32(json, string.concat(at, "needsHash"));
+        order.manifestHash = vm.parseJsonBytes32(json, string.concat(at, "manifestHash"));
+        order.eligible = vm.parseJsonBytes32(json, string.concat(at, "eligible"));
+        order.endpointHash = vm.parseJsonBytes32(json, string.concat(at, "endpointHash"));
+        order.salt = vm.parseJsonBytes32(json, string.concat(at, "salt"));
+    }
+
+    function _number(string memory json, string memory at, string memory name) private pure returns (uint256) {
+        return vm.parseJsonUint(json, string.concat(at, name));
+    }
+
+    function _bidOf(string memory json, string memory at) private pure returns (Bid memory bid) {
+        bid.orderHash = vm.parseJsonBytes32(json, string.concat(at, "orderHash"));
+        bid.providerId = uint32(_number(json, at, "providerId"));
+        bid.bidEpoch = uint32(_number(json, at, "bidEpoch"));
+        bid.lanesHash = vm.parseJsonBytes32(json, string.concat(at, "lanesHash"));
+        bid.ratePerHour = uint48(_number(json, at, "ratePerHour"));
+        bid.bond = uint64(_number(json, at, "bond"));
+        bid.liability = uint64(_number(json, at, "liability"));
+        bid.deadline = uint40(_number(json, at, "deadline"));
+    }
+
+    function _termsOf(string memory json, string memory at) private pure returns (Terms memory terms) {
+        terms.id = uint96(_number(json, at, "id"));
+        terms.orderHash = vm.parseJsonBytes32(json, string.concat(at, "orderHash"));
+        terms.tenant = vm.parseJsonAddress(json, string.concat(at, "tenant"));
+        terms.agent = vm.parseJsonAddress(json, string.concat(at, "agent"));
+        terms.refundTo = vm.parseJsonAddress(json, string.concat(at, "refundTo"));
+        terms.token = uint8(_number(json, at, "token"));
+        terms.flags = uint8(_number(json, at, "flags"));
+        terms.feeSteps = uint8(_number(json, at, "feeSteps"));
+        terms.ratePerHour = uint48(_number(json, at, "ratePerHour"));
+        terms.bond = uint64(_number(json, at, "bond"));
+        terms.liability = uint64(_number(json, at, "liability"));
+        terms.maxDuration = uint32(_number(json, at, "maxDuration"));
+        terms.minCommit = uint32(_number(json, at, "minCommit"));
+        terms.earlyFeeBps = uint16(_number(json, at, "earlyFeeBps"));
+        terms.notice = uint32(_number(json, at, "notice"));
+        terms.grace = uint32(_number(json, at, "grace"));
+        terms.slaPolicy = vm.parseJsonBytes32(json, string.concat(at, "slaPolicy"));
+        terms.needsHash = vm.parseJsonBytes32(json, string.concat(at, "needsHash"));
+        terms.manifestHash = vm.parseJsonBytes32(json, string.concat(at, "manifestHash"));
+    }
+
+    function test_StructHashesOfTheBookAreTheVectors() public view {
+        string[3] memory cases = ["ordinary", "largest", "smallest"];
+        for (uint256 i = 0; i < 3; ++i) {
+            string memory at = string.concat(".cases.", cases[i], ".");
+            string memory message = string.concat(at, "message.");
+            string memory json = _read("order");
+            eq(
+                book.hashOrder(_orderOf(json, message)),
+                vm.parseJsonBytes32(json, string.concat(at, "structHash")),
+                "order"
+            );
+            json = _read("bid");
+            eq(book.hashBid(_bidOf(json, message)), vm.parseJsonBytes32(json, string.concat(at, "structHash")), "bid");
+            json = _read("terms");
+            Terms memory terms = _termsOf(json, message);
+            bytes32 hash = vm.parseJsonBytes32(json, string.concat(at, "termsHash"));
+            eq(book.hashTerms(terms), hash, "terms");
+            eq(Typed.hashTerms(terms), hash, "terms in memory");
+            eq(keccak256(abi.encode(terms)), hash, "terms encoded");
+            eq(
+                LeaseWord.opened(hash, 1, 1).termsHash(),
+                vm.parseJsonBytes32(json, string.concat(at, "stored")),
+                "stored part"
+            );
+            json = _read("close");
+            eq(
+                Typed.hashClose(
+                    uint96(_number(json, message, "id")),
+                    vm.parseJsonBytes32(json, string.concat(message, "termsHash")),
+                    uint32(_number(json, message, "cum")),
+                    uint40(_number(json, message, "deadline"))
+                ),
+                vm.parseJsonBytes32(json, string.concat(at, "structHash")),
+                "close"
+            );
+        }
+    }
+
+    function test_APackedBidIsTheVectors() public view {
+        string memory json = _read("packed_bid");
+        Bid memory bid = _bidOf(json, ".message.");
+        uint64[] memory lanes = new uint64[](2);
+        lanes[0] = (5 << 32) | 1;
+        lanes[1] = (uint64(type(uint32).max) << 32) | 16_777_215;
+        eq(keccak256(_packed(lanes)), vm.parseJsonBytes32(json, ".lanesHash"), "lanes");
+        eq(this.hashLanes(lanes), bid.lanesHash, "lanes in the book");
+        eq(book.hashBid(bid), vm.parseJsonBytes32(json, ".structHash"), "bid");
+        eq(Typed.hashBidMembers(bid), vm.parseJsonBytes32(json, ".structHash"), "members");
+        bytes memory packed = _pack(bid, lanes, vm.parseJsonBytes(json, ".signature"));
+        eq(keccak256(packed), keccak256(vm.parseJsonBytes(json, ".packed")), "packed");
+    }
+
+    function hashLanes(uint64[] calldata lanes) external pure returns (bytes32) {
+        return Typed.hashLanes(lanes);
+    }
+}

@@ -1,0 +1,120 @@
+//! What every controller is given: eyes, meters, hands, and where it reports. Composed once by app; decides nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Client, Resource, runtime::reflector::ObjectRef};
+
+use crate::{
+    act::transact::{TransactContext, WalletName},
+    api::{ComputeProvider, reference::WalletRef},
+    kube_io::{
+        events::{Events, Happening, Severity},
+        reconcile::Outcome,
+        reflected::{Health, Reflected},
+    },
+    observe::{
+        lease::{Eyes, PodWatch},
+        meters::Meters,
+    },
+    telemetry::Metrics,
+};
+
+/// Field manager of everything the operator applies.
+pub const MANAGER: &str = "leaseport-operator";
+
+/// Names are looked at again this often even if no event came: a lost event costs a period, never a lease.
+pub const RESYNC: Duration = Duration::from_secs(300);
+
+/// The means to transact, one a market. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Transacts(Arc<RwLock<BTreeMap<String, Arc<TransactContext>>>>);
+
+impl Transacts {
+    /// Those of one market, if it is followed.
+    #[must_use]
+    pub fn get(&self, market: &str) -> Option<Arc<TransactContext>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(market).cloned()
+    }
+
+    /// From now on these.
+    pub fn put(&self, market: String, context: Arc<TransactContext>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(market, context);
+    }
+
+    /// The market is no longer followed.
+    pub fn remove(&self, market: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(market);
+    }
+}
+
+/// What every controller is given. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The read side.
+    pub eyes: Eyes,
+    /// Running meters.
+    pub meters: Meters,
+    /// Transactions.
+    pub transacts: Transacts,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Events on objects.
+    pub events: Events,
+    /// The cache of pods, for its health.
+    pub pods: Reflected<Pod>,
+}
+
+impl Context {
+    /// The cluster.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.eyes.client
+    }
+
+    /// Whether pods are known as they are.
+    #[must_use]
+    pub fn pod_watch(&self) -> PodWatch {
+        match self.pods.health() {
+            Health::Live => PodWatch::Live,
+            Health::Starting | Health::Failing { .. } => PodWatch::Broken,
+        }
+    }
+
+    /// Tells people on the object what happened; a failure to tell is logged and changes nothing.
+    pub async fn tell<K>(&self, about: &K, severity: Severity, reason: &str, action: &str, note: String)
+    where
+        K: Resource<DynamicType = ()> + Sync,
+    {
+        let happening = Happening { severity, reason: reason.to_owned(), action: action.to_owned(), note };
+        if let Err(error) = self.events.record(about, &happening).await {
+            tracing::debug!(%error, reason, "event not recorded");
+        }
+    }
+
+    /// Counts a pass and says how it ended in the log.
+    pub fn passed<K>(&self, kind: &'static str, name: &ObjectRef<K>, began: std::time::Instant, outcome: Outcome) -> Outcome
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let label = match outcome {
+            Outcome::Done => "ok",
+            Outcome::After(_) => "wait",
+            Outcome::Failed => "error",
+        };
+        self.metrics.reconciled(kind, label, began.elapsed());
+        tracing::debug!(kind, name = %name, outcome = label, "pass");
+        outcome
+    }
+}
+
+/// A wallet of a provider: in the provider's namespace unless it says otherwise.
+#[must_use]
+pub fn wallet_name(provider: &ComputeProvider, wallet: &WalletRef) -> WalletName {
+    let own = provider.metadata.namespace.clone().unwrap_or_default();
+    WalletName { namespace: wallet.namespace_or(&own).to_owned(), name: wallet.name.clone() }
+}

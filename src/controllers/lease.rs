@@ -1,0 +1,209 @@
+//! Wires one ComputeLease: observe, plan, meter, act, report. Meter before act, so that what is offered to close or reported was
+//! counted in this pass; report last, and only what changed.
+
+use std::{sync::Arc, time::Instant};
+
+use kube::{Api, ResourceExt, runtime::reflector::ObjectRef};
+
+use super::{
+    context::{Context, MANAGER, wallet_name},
+    lease_status,
+};
+use crate::{
+    act::lease::{ActError, Done, LeaseHands},
+    api::ComputeLease,
+    core::{
+        delivery::{Assessment, metered},
+        plan::lease::{self, Action, Clock, Plan, WorkloadSide},
+        time::UnixMillis,
+        usage::meter::{self, Delivery, MeterState, Write},
+    },
+    kube_io::{events::Severity, reconcile::Outcome},
+    observe::{
+        lease::{Sight, epoch},
+        meters::persisted,
+    },
+};
+
+/// How long a signature to close with holds, seconds: long enough for a tenant to send it, short enough that a later one pays more.
+const CLOSE_HOLDS: u64 = 120;
+
+/// One pass over one lease.
+pub async fn pass(context: Context, name: ObjectRef<ComputeLease>) -> Outcome {
+    let began = Instant::now();
+    let outcome = match context.eyes.stores.leases.get(&name) {
+        Some(found) => reconcile(&context, found).await,
+        None => Outcome::Done,
+    };
+    context.passed("ComputeLease", &name, began, outcome)
+}
+
+async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
+    let sight = match context.eyes.lease(found.clone(), context.pod_watch()).await {
+        Ok(sight) => sight,
+        Err(error) => {
+            context.tell(found.as_ref(), Severity::Warning, "InvalidSpec", "Observe", error.to_string()).await;
+            return Outcome::Done;
+        }
+    };
+    let plan = lease::plan(&sight.observed, &sight.policy);
+    let metering = meter(context, &sight, &plan);
+    let mut failed = None;
+    let mut offer = None;
+    for action in &plan.actions {
+        match act(context, &sight, &metering, action).await {
+            Ok(Done::Plain) => note(&sight, action),
+            Ok(Done::Sent(transaction)) => {
+                tracing::info!(lease = %sight.key.id, ?action, transaction, "transaction handed over");
+            }
+            Ok(Done::Offered(signed)) => offer = Some(signed),
+            Err(error) => {
+                tracing::warn!(lease = %sight.key.id, ?action, %error, "lease not advanced");
+                context.tell(found.as_ref(), Severity::Warning, error.reason(), "Lease", error.to_string()).await;
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    if plan.actions.contains(&Action::Release) && failed.is_none() {
+        context.meters.forget(&sight.uid);
+        return Outcome::Done;
+    }
+    let written = lease_status::write(context, &sight, &plan, &metering, offer, failed.as_ref()).await;
+    match (failed, written) {
+        (Some(_), _) | (None, Err(())) => Outcome::Failed,
+        (None, Ok(())) => plan.again.map_or(Outcome::Done, Outcome::After),
+    }
+}
+
+fn note(sight: &Sight, action: &Action) {
+    match action {
+        Action::RunWorkload => tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "workload applied"),
+        Action::HandOver => tracing::info!(lease = %sight.key.id, "held nodes handed over"),
+        Action::PauseWorkload => tracing::info!(lease = %sight.key.id, "workload scaled to zero"),
+        Action::Destroy(_) => tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "namespace deleted"),
+        Action::Hold
+        | Action::OpenNamespace
+        | Action::Start
+        | Action::Decline { .. }
+        | Action::Stop { .. }
+        | Action::Finalize
+        | Action::OfferClose
+        | Action::Release => tracing::debug!(lease = %sight.key.id, ?action, "done"),
+    }
+}
+
+/// What the meter said in this pass.
+pub struct Metering {
+    /// Billable seconds so far.
+    pub seconds: u32,
+    /// State to persist; none: what status holds is as good.
+    pub persist: Option<MeterState>,
+}
+
+/// Feeds the meter with what was seen. An offer to close is a promise about seconds, so they are persisted with it.
+fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
+    let mut replicas = metered(&sight.replicas);
+    let clock = match plan.clock {
+        Clock::Runs => meter::Clock::Runs,
+        Clock::Until(second) => {
+            let millis = i64::try_from(second.0.saturating_mul(1000)).unwrap_or(i64::MAX);
+            meter::Clock::Until(UnixMillis(millis))
+        }
+        Clock::Stands => meter::Clock::Stands,
+        Clock::Unjudged => {
+            replicas.values_mut().for_each(|delivery| *delivery = Delivery::Unknown);
+            meter::Clock::Runs
+        }
+    };
+    // A workload that is not in place, or pods nobody could look at, prove nothing either way.
+    if sight.replicas.is_empty() || sight.observed.workload == WorkloadSide::Unknown {
+        replicas.clear();
+    }
+    let promised = plan.actions.contains(&Action::OfferClose);
+    let status = sight.lease.status.as_ref();
+    context.meters.with(&sight.uid, status, sight.needs.replicas, |meter| {
+        let before = meter.unproven_millis();
+        let write = meter.observe(&replicas, clock, sight.now);
+        let unproven = meter.unproven_millis().saturating_sub(before);
+        if unproven > 0 {
+            context.metrics.unbilled(&sight.key.id.provider.0.to_string(), unproven);
+        }
+        let persist = (write == Write::Needed || promised).then(|| meter.checkpoint());
+        Metering { seconds: meter.lease_seconds(), persist }
+    })
+}
+
+async fn act(context: &Context, sight: &Sight, metering: &Metering, action: &Action) -> Result<Done, ActError> {
+    let missing = |what| ActError::Missing { action: "a lease", what };
+    let provider = sight.provider.as_ref().ok_or(missing("its ComputeProvider"))?;
+    let market = sight.market.as_ref().ok_or(missing("its ComputeMarket"))?;
+    let transact = context.transacts.get(&market.name).ok_or(missing("the market's wallets"))?;
+    let wallet = wallet_name(provider, &provider.spec.wallets.duty);
+    let devices: Vec<String> = sight
+        .replicas
+        .iter()
+        .filter_map(|replica| match &replica.assessment {
+            Assessment::Delivered { proof, .. } => Some(proof.devices.iter().map(|device| device.uuid.clone())),
+            Assessment::NotDelivered { .. } | Assessment::Unknown(_) => None,
+        })
+        .flatten()
+        .collect();
+    let held = context.eyes.held(&sight.lease, &sight.home);
+    let hands = LeaseHands {
+        client: context.client(),
+        manager: MANAGER,
+        transact: &transact,
+        wallet: &wallet,
+        lease: &sight.lease,
+        home: &sight.home,
+        uid: &sight.uid,
+        key: sight.key,
+        identity: sight.identity,
+        needs: &sight.needs,
+        ground: sight.ground.as_ref(),
+        manifest: sight.manifest.as_ref().map(|runnable| (&runnable.manifest, runnable.hash)),
+        terms: sight.terms.as_deref(),
+        chain: market.chain,
+        lease_book: market.lease_book,
+        duties: sight.observed.duties,
+        epoch: &epoch(&sight.key),
+        base: base(context, sight),
+        devices: &devices,
+        held: &held,
+        pods: &sight.pods,
+        seconds: closing_seconds(sight, metering),
+        close_deadline: sight.observed.chain.now.0.saturating_add(CLOSE_HOLDS),
+    };
+    hands.run(action).await
+}
+
+/// Where the lane's count begins: at least its value at any depth, and at least anything this provider ever signed for the lane.
+fn base(context: &Context, sight: &Sight) -> u32 {
+    let id = sight.key.id;
+    let on_chain = sight.view.as_ref().map_or(0, |view| view.head.book.lane_seconds(id.provider, id.lane));
+    let signed = context.eyes.stores.leases.state().iter().filter_map(|lease| signed_for(lease, sight)).max();
+    on_chain.max(signed.unwrap_or(0))
+}
+
+fn signed_for(lease: &ComputeLease, sight: &Sight) -> Option<u32> {
+    let key = crate::observe::lease::key_of(lease).ok()?;
+    let same = key.id.provider == sight.key.id.provider && key.id.lane == sight.key.id.lane;
+    let usage = lease.status.as_ref()?.usage.as_ref()?;
+    let top = usage.lane_base?.saturating_add(usage.reported_seconds);
+    (same && lease.namespace().as_deref() == Some(&sight.home)).then(|| u32::try_from(top).unwrap_or(u32::MAX))
+}
+
+/// What to close with: all that was counted, never less than what is settled, never beyond the elapsed clock.
+fn closing_seconds(sight: &Sight, metering: &Metering) -> u32 {
+    let Some(found) = sight.view.as_ref().and_then(|view| view.head.book.lease(&sight.key)) else { return metering.seconds };
+    let now = sight.observed.chain.now.min(found.lease.stop_at);
+    let elapsed = u32::try_from(now.0.saturating_sub(found.lease.start_at.0)).unwrap_or(u32::MAX);
+    metering.seconds.min(elapsed).max(found.lease.settled)
+}
+
+/// Seconds persisted for a lease, for whoever reports them.
+#[must_use]
+pub fn persisted_ms(lease: &ComputeLease) -> u64 {
+    persisted(lease.status.as_ref()).closed_ms
+}

@@ -1,0 +1,224 @@
+//! A lease's status from what was seen, planned and done: nothing in it grows by itself, so a lease that just runs costs no write.
+//! Decides nothing.
+
+use kube::Api;
+
+use super::{
+    context::{Context, MANAGER},
+    lease::Metering,
+};
+use crate::{
+    act::lease::ActError,
+    api::{
+        ComputeLease,
+        condition::{self, Status},
+        lease::{
+            CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
+            LeaseWorkload,
+        },
+    },
+    core::{
+        delivery::{self, Assessment},
+        money::RatePerHour,
+        plan::{
+            duty::{Sent, Trust},
+            lease::{DeliverySide, ManifestSide, Phase, Plan},
+        },
+    },
+    kube_io::status,
+    observe::{
+        clock,
+        lease::Sight,
+        meters::{self, time_of},
+    },
+};
+
+/// Fields of the status that the gateway writes under its own manager.
+const GATEWAYS: [&str; 2] = ["manifest", "closeRequest"];
+
+/// Writes what changed.
+pub(super) async fn write(
+    context: &Context,
+    sight: &Sight,
+    plan: &Plan,
+    metering: &Metering,
+    offer: Option<CloseOffer>,
+    failed: Option<&ActError>,
+) -> Result<(), ()> {
+    let next = status_of(sight, plan, metering, offer, failed);
+    let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
+    match status::write(&api, MANAGER, &sight.lease, &next, &GATEWAYS).await {
+        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Err(error) => {
+            tracing::warn!(lease = %sight.key.id, %error, "status not written");
+            Err(())
+        }
+    }
+}
+
+fn status_of(
+    sight: &Sight,
+    plan: &Plan,
+    metering: &Metering,
+    offer: Option<CloseOffer>,
+    failed: Option<&ActError>,
+) -> ComputeLeaseStatus {
+    let old = sight.lease.status.clone().unwrap_or_default();
+    let delivered = sight.replicas.iter().filter(|replica| matches!(replica.assessment, Assessment::Delivered { .. })).count();
+    let mut next = ComputeLeaseStatus {
+        observed_generation: sight.lease.metadata.generation,
+        phase: Some(api_phase(plan.phase)),
+        opening: old.opening.clone().or_else(|| opening(sight)),
+        namespace: Some(sight.identity.namespace()),
+        manifest: old.manifest.clone(),
+        close_request: old.close_request.clone(),
+        close_offer: offer.or_else(|| old.close_offer.clone()),
+        workloads: workloads(sight, delivered, &old.workloads),
+        devices: devices(sight, &old.devices),
+        usage: Some(usage(sight, metering, old.usage.clone().unwrap_or_default())),
+        escrow: escrow(sight).or_else(|| old.escrow.clone()),
+        conditions: old.conditions,
+    };
+    conditions(&mut next, sight, plan, failed);
+    next
+}
+
+fn opening(sight: &Sight) -> Option<LeaseOpening> {
+    let view = sight.view.as_ref()?;
+    let found = view.start.book.lease(&sight.key)?;
+    let moment = found.lease.opened;
+    Some(LeaseOpening {
+        block_number: i64::try_from(moment.block).ok()?,
+        block_hash: view.start.block.hash.to_string(),
+        time: time_of(i64::try_from(moment.time.0.saturating_mul(1000)).ok()?),
+    })
+}
+
+fn workloads(sight: &Sight, delivered: usize, old: &[LeaseWorkload]) -> Vec<LeaseWorkload> {
+    let Some(runnable) = &sight.manifest else { return old.to_vec() };
+    vec![LeaseWorkload {
+        kind: format!("{:?}", runnable.manifest.form),
+        name: crate::core::workload::names::WORKLOAD.to_owned(),
+        replicas: runnable.manifest.replicas.into(),
+        delivered: i32::try_from(delivered).unwrap_or(i32::MAX),
+    }]
+}
+
+fn devices(sight: &Sight, old: &[LeaseDevice]) -> Vec<LeaseDevice> {
+    if sight.replicas.is_empty() {
+        return old.to_vec();
+    }
+    let proofs = sight.replicas.iter().filter_map(|replica| match &replica.assessment {
+        Assessment::Delivered { proof, .. } => Some(proof),
+        Assessment::NotDelivered { .. } | Assessment::Unknown(_) => None,
+    });
+    proofs
+        .flat_map(|proof| {
+            proof.devices.iter().map(|device| LeaseDevice {
+                pod: proof.pod.clone(),
+                node: proof.node.clone(),
+                uuid: device.uuid.clone(),
+                health: match device.health {
+                    delivery::DeviceHealth::Healthy => DeviceHealth::Healthy,
+                    delivery::DeviceHealth::Unhealthy => DeviceHealth::Unhealthy,
+                    delivery::DeviceHealth::Unknown => DeviceHealth::Unknown,
+                },
+            })
+        })
+        .collect()
+}
+
+fn usage(sight: &Sight, metering: &Metering, mut usage: LeaseUsage) -> LeaseUsage {
+    if let Some(state) = &metering.persist {
+        meters::store(&mut usage, state);
+    }
+    if let Some(found) = sight.view.as_ref().and_then(|view| view.head.book.lease(&sight.key)) {
+        let started = found.lease.start_at.0 > 0;
+        usage.lane_base = usage.lane_base.or_else(|| started.then(|| found.lease.lane_base.into()));
+        usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
+        let reported = i64::from(found.lane_seconds.saturating_sub(found.lease.lane_base));
+        if started {
+            usage.reported_seconds = usage.reported_seconds.max(reported);
+        }
+    }
+    usage
+}
+
+fn escrow(sight: &Sight) -> Option<LeaseEscrow> {
+    let found = sight.view.as_ref()?.head.book.lease(&sight.key)?;
+    let now = sight.observed.chain.now;
+    // Whole minutes: a moment that moves with every second would be written with every pass.
+    let dry = found.runs_dry_at(found.lease.start_at, Some(found.lease.settled)).filter(|_| found.lease.start_at <= now);
+    Some(LeaseEscrow {
+        balance: found.lease.balance.to_string(),
+        rate: RatePerHour::new(found.lease.rate.get()).ok()?.to_string(),
+        runs_dry_at: dry.and_then(|at| i64::try_from(at.0.saturating_mul(1000)).ok()).map(time_of),
+    })
+}
+
+fn conditions(next: &mut ComputeLeaseStatus, sight: &Sight, plan: &Plan, failed: Option<&ActError>) {
+    let now = time_of(clock::wall().0);
+    let generation = sight.lease.metadata.generation;
+    let mut set = |kind: &str, is: Status, reason: &str, message: String| {
+        condition::set(&mut next.conditions, kind, is, reason, &message, generation, now.clone());
+    };
+    let (synced, why) = match sight.observed.chain.trust {
+        Trust::Fresh => (Status::True, "Fresh"),
+        Trust::Stale { .. } => (Status::Unknown, "Stale"),
+        Trust::Disagreeing => (Status::False, "Disagreement"),
+    };
+    set(condition::CHAIN_SYNCED, synced, why, "the chain view this status was made from".to_owned());
+    let (manifest, why, text) = match &sight.observed.manifest {
+        ManifestSide::Ready => (Status::True, "Accepted", "the manifest hashes to the lease's manifestHash".to_owned()),
+        ManifestSide::Awaited => (Status::False, "Awaited", "the tenant has not sent it".to_owned()),
+        ManifestSide::Refused { reason } => (Status::False, "Refused", reason.clone()),
+        ManifestSide::Unknown => (Status::Unknown, "ClusterUnknown", "the API server did not answer".to_owned()),
+    };
+    set(condition::MANIFEST_RECEIVED, manifest, why, text);
+    let (delivered, finding) = delivered(sight);
+    let reason = finding.as_ref().map_or(plan.reason, |finding| finding.0.as_str());
+    set(condition::DELIVERED, delivered, reason, finding.as_ref().map_or_else(String::new, |finding| finding.1.clone()));
+    let started = match sight.observed.duties.start {
+        Sent::Done => (Status::True, "Started"),
+        Sent::Never => (Status::False, "NotStarted"),
+        Sent::InFlight => (Status::False, "StartSent"),
+        Sent::Failed { .. } => (Status::False, "StartReverted"),
+    };
+    set(condition::STARTED, started.0, started.1, "the start transaction".to_owned());
+    let stopped = matches!(plan.phase, Phase::Stopped | Phase::Closed);
+    set(condition::STOPPED, stopped.into(), plan.reason, "whether the lease's clock ended".to_owned());
+    let closed = plan.phase == Phase::Closed;
+    set(condition::CLOSED, closed.into(), plan.reason, "whether the lease is closed in a finalized block".to_owned());
+    let ready = plan.phase == Phase::Active && failed.is_none();
+    let (reason, text) = failed.map_or_else(
+        || (plan.reason, String::new()),
+        |error| (error.reason(), error.to_string().chars().take(1024).collect()),
+    );
+    set(condition::READY, ready.into(), reason, text);
+}
+
+/// Whether it is delivered, and the first finding that says why not or what the tenant should know.
+fn delivered(sight: &Sight) -> (Status, Option<(String, String)>) {
+    let status = match sight.observed.delivery {
+        DeliverySide::Delivered => Status::True,
+        DeliverySide::Partly | DeliverySide::Withheld => Status::False,
+        DeliverySide::Unknown => Status::Unknown,
+    };
+    let finding = sight.replicas.iter().find_map(|replica| match &replica.assessment {
+        Assessment::Delivered { note, .. } => note.clone(),
+        Assessment::NotDelivered { finding, .. } | Assessment::Unknown(finding) => Some(finding.clone()),
+    });
+    (status, finding.map(|finding| (finding.reason, finding.message)))
+}
+
+const fn api_phase(phase: Phase) -> LeasePhase {
+    match phase {
+        Phase::Pending => LeasePhase::Pending,
+        Phase::Starting => LeasePhase::Starting,
+        Phase::Active => LeasePhase::Active,
+        Phase::Degraded => LeasePhase::Degraded,
+        Phase::Suspended => LeasePhase::Suspended,
+        Phase::Stopped => LeasePhase::Stopped,
+        Phase::Closed => LeasePhase::Closed,
+    }
+}

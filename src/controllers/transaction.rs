@@ -1,0 +1,141 @@
+//! The sender: one loop over all ComputeTransactions of a market, woken by changes, blocks and time. Holds no state of its own but
+//! a nonce per wallet and block; what to do is `core::tx`'s, doing it is `act::transact`'s.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::join_all;
+use kube::runtime::reflector::Store;
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use crate::{
+    act::transact::{PassReport, TransactContext, WalletName},
+    api::{ComputeTransaction, ComputeWallet, condition},
+    core::tx::{Heads, KeyUse},
+};
+
+/// Pause between two looks while something is under way: re-sending has a rhythm of seconds.
+const BUSY: Duration = Duration::from_secs(1);
+/// Pause while nothing is: only age decides then.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What the sender watches.
+pub struct TransactionInputs {
+    /// The market's means.
+    pub context: Arc<TransactContext>,
+    /// Cache of all ComputeTransactions.
+    pub transactions: Store<ComputeTransaction>,
+    /// Cache of all ComputeWallets.
+    pub wallets: Store<ComputeWallet>,
+    /// Rings when the cache of transactions changes.
+    pub changed: Arc<Notify>,
+    /// The chain's newest block; none while unknown.
+    pub heads: watch::Receiver<Option<Heads>>,
+}
+
+/// Runs until it is dropped; to be started while this process leads, and dropped when it does not.
+pub async fn run(mut inputs: TransactionInputs) -> Infallible {
+    let mut nonces = Nonces::default();
+    loop {
+        let reports = pass(&inputs, &mut nonces).await;
+        let open = reports.iter().map(|(_, report)| report.open).sum::<usize>();
+        for (wallet, report) in &reports {
+            for trouble in &report.troubles {
+                tracing::warn!(%wallet, trouble, "transaction not advanced");
+            }
+        }
+        let pause = if open > 0 { BUSY } else { IDLE };
+        // Whatever wakes us, everything is looked at again; a lost ring costs one pause.
+        let woken = timeout(pause, async {
+            tokio::select! {
+                () = inputs.changed.notified() => {}
+                Ok(()) = inputs.heads.changed() => {}
+            }
+        });
+        let _ = woken.await;
+    }
+}
+
+/// A block's hash.
+type BlockHash = [u8; 32];
+
+/// The last nonce of each wallet, by the block it was read at: one question a wallet and block.
+#[derive(Debug, Default)]
+struct Nonces(HashMap<WalletName, (BlockHash, u64)>);
+
+async fn pass(inputs: &TransactionInputs, nonces: &mut Nonces) -> Vec<(WalletName, PassReport)> {
+    let heads = *inputs.heads.borrow();
+    let market = &inputs.context.terms().market;
+    let mut wallets: BTreeMap<WalletName, Vec<Arc<ComputeTransaction>>> = BTreeMap::new();
+    for object in inputs.transactions.state() {
+        if object.spec.market_ref.name == *market {
+            wallets.entry(wallet_of(&object)).or_default().push(object);
+        }
+    }
+    nonces.0.retain(|wallet, _| wallets.contains_key(wallet));
+    let passes = wallets.into_iter().map(|(wallet, objects)| {
+        let known = nonces.0.get(&wallet).copied();
+        async move {
+            let nonce = nonce_of(&inputs.context, &objects, heads, known).await;
+            let key = key_use(&inputs.wallets, &wallet);
+            let report = inputs.context.pass(&wallet, &objects, heads, nonce, key).await;
+            (wallet, nonce, report)
+        }
+    });
+    let mut reports = Vec::new();
+    for (wallet, nonce, report) in join_all(passes).await {
+        if let (Some(heads), Some(nonce)) = (heads, nonce) {
+            nonces.0.insert(wallet.clone(), (heads.hash.0, nonce));
+        }
+        reports.push((wallet, report));
+    }
+    reports
+}
+
+async fn nonce_of(
+    context: &TransactContext,
+    objects: &[Arc<ComputeTransaction>],
+    heads: Option<Heads>,
+    known: Option<(BlockHash, u64)>,
+) -> Option<u64> {
+    let heads = heads?;
+    let open = objects.iter().any(|object| !is_closed(object));
+    match known {
+        Some((hash, nonce)) if hash == heads.hash.0 => Some(nonce),
+        Some(_) | None if open => context.nonce_at(objects, &heads).await,
+        Some(_) | None => None,
+    }
+}
+
+fn is_closed(object: &ComputeTransaction) -> bool {
+    object
+        .status
+        .as_ref()
+        .is_some_and(|status| status.ended_at.is_some())
+}
+
+fn wallet_of(object: &ComputeTransaction) -> WalletName {
+    WalletName {
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name: object.spec.wallet_ref.name.clone(),
+    }
+}
+
+fn key_use(wallets: &Store<ComputeWallet>, name: &WalletName) -> KeyUse {
+    let foreign = wallets.state().iter().any(|wallet| {
+        wallet.metadata.namespace.as_deref() == Some(&name.namespace)
+            && wallet.metadata.name.as_deref() == Some(&name.name)
+            && wallet
+                .status
+                .as_ref()
+                .is_some_and(|status| condition::is_true(&status.conditions, condition::NONCE_FOREIGN))
+    });
+    if foreign { KeyUse::Foreign } else { KeyUse::Ours }
+}

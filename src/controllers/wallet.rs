@@ -1,0 +1,82 @@
+//! Wallets looked at, one after another, when one changes, when something points at trouble, and twice a minute. What a finding
+//! means is `core::tx`'s, looking and writing is `act::transact`'s.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use kube::runtime::reflector::Store;
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    act::transact::{Readiness, TransactContext},
+    api::{ComputeTransaction, ComputeWallet},
+    core::tx::Heads,
+};
+
+/// Pause between two looks when nothing rings: balances and strangers move without telling us.
+const PERIOD: Duration = Duration::from_secs(30);
+/// Pause while a wallet is not ready: somebody is likely working on it.
+const SOON: Duration = Duration::from_secs(5);
+/// Least pause between two rounds, whatever rings: our own status writes ring too.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What the wallet controller watches.
+pub struct WalletInputs {
+    /// The market's means.
+    pub context: Arc<TransactContext>,
+    /// Cache of all ComputeWallets.
+    pub wallets: Store<ComputeWallet>,
+    /// Cache of all ComputeTransactions.
+    pub transactions: Store<ComputeTransaction>,
+    /// Rings when the cache of wallets changes.
+    pub changed: Arc<Notify>,
+    /// The chain's newest block; none while unknown.
+    pub heads: watch::Receiver<Option<Heads>>,
+}
+
+/// Runs until it is dropped; to be started while this process leads, and dropped when it does not.
+pub async fn run(mut inputs: WalletInputs) -> Infallible {
+    loop {
+        let pause = if round(&inputs).await { PERIOD } else { SOON };
+        let unknown = inputs.heads.borrow_and_update().is_none();
+        let woken = timeout(pause, async {
+            tokio::select! {
+                () = inputs.changed.notified() => {}
+                () = inputs.context.wallet_trouble.notified() => {}
+                Ok(()) = inputs.heads.changed(), if unknown => {}
+            }
+        });
+        let _ = woken.await;
+        sleep(LEAST).await;
+    }
+}
+
+/// Looks at every wallet of the market; whether all of them are ready.
+async fn round(inputs: &WalletInputs) -> bool {
+    let heads = *inputs.heads.borrow();
+    let transactions = inputs.transactions.state();
+    let mut all_ready = true;
+    for wallet in inputs.wallets.state() {
+        if wallet.spec.market_ref.name != inputs.context.terms().market {
+            continue;
+        }
+        let own: Vec<_> = transactions
+            .iter()
+            .filter(|object| {
+                object.metadata.namespace == wallet.metadata.namespace
+                    && Some(&object.spec.wallet_ref.name) == wallet.metadata.name.as_ref()
+            })
+            .cloned()
+            .collect();
+        match inputs.context.look_at_wallet(&wallet, &own, heads).await {
+            Ok(report) => all_ready &= report.ready == Readiness::Ready,
+            Err(error) => {
+                all_ready = false;
+                tracing::warn!(wallet = wallet.metadata.name, namespace = wallet.metadata.namespace, %error, "wallet not looked at");
+            }
+        }
+    }
+    all_ready
+}

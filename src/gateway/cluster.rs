@@ -1,0 +1,384 @@
+//! Leases as Kubernetes has them: read from one watch of ComputeLeases, written as two Secrets in the lease's own namespace and one
+//! field of status. Holds no right beyond that; the namespace is computed from chain, id and terms, never read from a status.
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes};
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Time};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, Store},
+        watcher,
+    },
+};
+use serde_json::json;
+use thiserror::Error;
+
+use super::{
+    directory::{
+        DirectoryError, Kept, LeaseDirectory, LeaseRecord, LogRequest, LogStream, ObjectRef, Standing,
+    },
+    pods,
+};
+use crate::{
+    api::{
+        ComputeLease, ComputeMarket, ComputeProvider,
+        lease::{LeasePhase, ManifestReceipt},
+    },
+    core::{
+        documents::{
+            exchange::{Accepted, CloseOffer, ManifestTaken},
+            needs::Needs,
+            session::{GatewayFacts, LeaseFacts},
+        },
+        ids::{ChainId, LeaseId, LeaseKey, ProviderId, TermsHash},
+        time::UnixMillis,
+        workload::{manifest_secret, names::Identity, values_secret},
+    },
+};
+
+/// Field manager of the two Secrets and of `status.manifest`.
+pub const MANIFEST_MANAGER: &str = "leaseport-gateway";
+/// Field manager of `status.closeRequest`: another one, since an apply drops what its manager wrote before and leaves out now.
+pub const CLOSE_MANAGER: &str = "leaseport-gateway-close";
+/// How long one request to the API server may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the gateway does not know who it is.
+#[derive(Debug, Error)]
+pub enum FactsError {
+    /// An object cannot be read.
+    #[error("cannot read {kind} {name}: {source}")]
+    Read {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<kube::Error>,
+    },
+    /// The operator has not verified the market's contracts yet.
+    #[error("ComputeMarket {0} names no verified contracts yet: see its conditions")]
+    NoContracts(String),
+    /// A field is not what its schema promises.
+    #[error("{0} cannot be used: {1}")]
+    Field(&'static str, String),
+}
+
+/// Reads who the gateway is from a ComputeProvider and its ComputeMarket; authorities are left to the caller.
+///
+/// # Errors
+/// Not there, not allowed, or the market's contracts are not verified yet.
+pub async fn load_facts(
+    client: &Client,
+    namespace: &str,
+    provider: &str,
+) -> Result<(GatewayFacts, ComputeProvider), FactsError> {
+    let read = |kind: &'static str, name: &str| {
+        let name = name.to_owned();
+        move |source| FactsError::Read {
+            kind,
+            name,
+            source: Box::new(source),
+        }
+    };
+    let found = Api::<ComputeProvider>::namespaced(client.clone(), namespace)
+        .get(provider)
+        .await
+        .map_err(read("ComputeProvider", provider))?;
+    let market_name = found.spec.market_ref.name.clone();
+    let market = Api::<ComputeMarket>::all(client.clone())
+        .get(&market_name)
+        .await
+        .map_err(read("ComputeMarket", &market_name))?;
+    let contracts = market
+        .status
+        .and_then(|status| status.contracts)
+        .ok_or_else(|| FactsError::NoContracts(market_name.clone()))?;
+    let facts = GatewayFacts {
+        chain_id: ChainId(
+            u64::try_from(market.spec.chain_id)
+                .map_err(|e| FactsError::Field("spec.chainId", e.to_string()))?,
+        ),
+        lease_book: contracts
+            .lease_book
+            .parse()
+            .map_err(|e| FactsError::Field("status.contracts.leaseBook", format!("{e}")))?,
+        provider_id: ProviderId(
+            u32::try_from(found.spec.provider_id)
+                .map_err(|e| FactsError::Field("spec.providerId", e.to_string()))?,
+        ),
+        authorities: Vec::new(),
+    };
+    Ok((facts, found))
+}
+
+/// Leases of one provider in one namespace.
+#[derive(Clone)]
+pub struct ClusterDirectory {
+    client: Client,
+    leases: Store<ComputeLease>,
+    provider: String,
+    chain_id: ChainId,
+}
+
+impl std::fmt::Debug for ClusterDirectory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterDirectory")
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClusterDirectory {
+    /// The directory and the watch that keeps it; the future runs until it is dropped, through every broken watch.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        provider: &str,
+        chain_id: ChainId,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let (leases, writer) = reflector::store();
+        let api: Api<ComputeLease> = Api::namespaced(client.clone(), namespace);
+        let watch = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .modify(|lease: &mut ComputeLease| lease.managed_fields_mut().clear())
+            .reflect(writer)
+            .for_each(|event| async move {
+                if let Err(error) = event {
+                    tracing::warn!(%error, "the watch of ComputeLeases broke and is taken up again");
+                }
+            });
+        (
+            Self {
+                client,
+                leases,
+                provider: provider.to_owned(),
+                chain_id,
+            },
+            watch,
+        )
+    }
+
+    /// Waits until the first list of leases is here.
+    pub async fn ready(&self) {
+        // An error says that the watch was dropped, which is the process ending.
+        let _ = self.leases.wait_until_ready().await;
+    }
+
+    fn record(&self, lease: &ComputeLease) -> Result<LeaseRecord, DirectoryError> {
+        record(lease).map_err(|why| {
+            let name = lease.name_any();
+            DirectoryError::Unavailable {
+                why: format!("ComputeLease {name}: {why}"),
+            }
+        })
+    }
+
+    const fn identity(&self, lease: &LeaseRecord) -> Identity {
+        Identity {
+            chain: self.chain_id,
+            lease: lease.key,
+        }
+    }
+
+    fn lease_api(&self, lease: &LeaseRecord) -> Api<ComputeLease> {
+        Api::namespaced(self.client.clone(), &lease.object.namespace)
+    }
+
+    /// Applies a part of status as its own field manager.
+    async fn apply_status(
+        &self,
+        lease: &LeaseRecord,
+        manager: &str,
+        status: serde_json::Value,
+    ) -> Result<(), DirectoryError> {
+        let patch = json!({
+            "apiVersion": "leaseport.dev/v1alpha1",
+            "kind": "ComputeLease",
+            "metadata": { "name": lease.object.name, "uid": lease.object.uid },
+            "status": status,
+        });
+        let params = PatchParams::apply(manager).force();
+        let leases = self.lease_api(lease);
+        bounded(
+            "the lease",
+            leases.patch_status(&lease.object.name, &params, &Patch::Apply(&patch)),
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+impl LeaseDirectory for ClusterDirectory {
+    async fn leases(&self, id: LeaseId) -> Result<Vec<LeaseRecord>, DirectoryError> {
+        let text = id.to_string();
+        let found = self.leases.state_filter(|lease| {
+            lease.spec.lease_id == text && lease.spec.provider_ref.name == self.provider
+        });
+        found.iter().map(|lease| self.record(lease)).collect()
+    }
+
+    async fn keep_manifest(
+        &self,
+        lease: &LeaseRecord,
+        accepted: &Accepted,
+        now: UnixMillis,
+    ) -> Result<Kept, DirectoryError> {
+        let identity = self.identity(lease);
+        let namespace = identity.namespace();
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        let params = PatchParams::apply(MANIFEST_MANAGER).force();
+        // The status comes last: the operator builds the workload when it sees it, and both Secrets are there then.
+        for secret in [
+            values_secret(identity, &accepted.secrets),
+            manifest_secret(identity, &accepted.canonical, accepted.hash),
+        ] {
+            let name = secret.name_any();
+            bounded(
+                "the lease's namespace",
+                secrets.patch(&name, &params, &Patch::Apply(&secret)),
+            )
+            .await?;
+        }
+        let live = bounded("the lease", self.lease_api(lease).get(&lease.object.name)).await?;
+        if live.uid().as_deref() != Some(lease.object.uid.as_str()) {
+            return Err(DirectoryError::NotReady("the lease".to_owned()));
+        }
+        let hash = accepted.hash.to_string();
+        let taken = |receipt: &ManifestReceipt| ManifestTaken {
+            lease_id: lease.key.id,
+            manifest_hash: accepted.hash,
+            revision: u32::try_from(receipt.revision).unwrap_or(1),
+            received_at: receipt.received_at.0.to_string(),
+        };
+        if let Some(receipt) = live
+            .status
+            .and_then(|status| status.manifest)
+            .filter(|receipt| receipt.hash == hash)
+        {
+            return Ok(Kept::Again(taken(&receipt)));
+        }
+        let receipt = ManifestReceipt {
+            hash,
+            revision: 1,
+            received_at: stamp(now),
+        };
+        self.apply_status(lease, MANIFEST_MANAGER, json!({ "manifest": receipt }))
+            .await?;
+        Ok(Kept::New(taken(&receipt)))
+    }
+
+    async fn logs(&self, lease: &LeaseRecord, request: &LogRequest) -> Result<LogStream, DirectoryError> {
+        pods::open_log(&self.client, self.identity(lease), request).await
+    }
+
+    async fn ask_close(
+        &self,
+        lease: &LeaseRecord,
+        by: Address,
+        now: UnixMillis,
+    ) -> Result<(), DirectoryError> {
+        let status = json!({ "closeRequest": { "requestedAt": stamp(now), "by": by } });
+        self.apply_status(lease, CLOSE_MANAGER, status).await
+    }
+}
+
+/// One request to the API server, in time, with its error as a tenant may see it.
+pub(super) async fn bounded<T>(
+    what: &str,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, DirectoryError> {
+    let unavailable = |why: String| DirectoryError::Unavailable {
+        why: format!("{what}: {why}"),
+    };
+    match tokio::time::timeout(PATIENCE, request).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+            // No namespace yet, or not yet our RoleBinding in it; 400 is a container that has not started.
+            400 | 403 | 404 => {
+                tracing::info!(what, code = status.code, message = status.message, "not ready");
+                DirectoryError::NotReady(what.to_owned())
+            }
+            _ => unavailable(status.message),
+        }),
+        Ok(Err(error)) => Err(unavailable(error.to_string())),
+        Err(_) => Err(unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+fn stamp(now: UnixMillis) -> Time {
+    Time(Timestamp::from_second(now.0.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// A ComputeLease in our own types, or which field is not what its schema promises.
+fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
+    let spec = &lease.spec;
+    let field = |name: &'static str| move |error: &dyn std::fmt::Display| format!("{name}: {error}");
+    let key = LeaseKey {
+        id: spec.lease_id.parse().map_err(|e| field("spec.leaseId")(&e))?,
+        terms: TermsHash(spec.terms_hash.parse().map_err(|e| field("spec.termsHash")(&e))?),
+    };
+    let status = lease.status.clone().unwrap_or_default();
+    let standing = match status.phase.unwrap_or_default() {
+        LeasePhase::Pending
+        | LeasePhase::Starting
+        | LeasePhase::Active
+        | LeasePhase::Degraded
+        | LeasePhase::Suspended => Standing::Open,
+        LeasePhase::Stopped | LeasePhase::Closed => Standing::Ended,
+    };
+    let close_offer = status.close_offer.as_ref().map(|offer| {
+        Ok::<_, String>(CloseOffer {
+            lease_id: key.id,
+            terms_hash: key.terms,
+            cum: u32::try_from(offer.cum).map_err(|e| field("status.closeOffer.cum")(&e))?,
+            deadline: u64::try_from(offer.deadline).map_err(|e| field("status.closeOffer.deadline")(&e))?,
+            signature: offer
+                .signature
+                .parse::<Bytes>()
+                .map_err(|e| field("status.closeOffer.signature")(&e))?,
+        })
+    });
+    Ok(LeaseRecord {
+        facts: LeaseFacts {
+            id: key.id,
+            tenant: spec.tenant.parse().map_err(|e| field("spec.tenant")(&e))?,
+            agent: match &spec.agent {
+                Some(agent) => agent.parse().map_err(|e| field("spec.agent")(&e))?,
+                None => Address::ZERO,
+            },
+        },
+        key,
+        manifest_hash: spec
+            .manifest_hash
+            .parse::<B256>()
+            .map_err(|e| field("spec.manifestHash")(&e))?,
+        needs: Needs::decode(spec.needs.as_bytes()).map_err(|e| field("spec.needs")(&e))?,
+        standing,
+        close_offer: close_offer.transpose()?,
+        usage: json!({ "leaseId": key.id, "termsHash": key.terms, "usage": status.usage, "ratePerHour": spec.terms.rate_per_hour }),
+        status: json!({
+            "leaseId": key.id,
+            "termsHash": key.terms,
+            "phase": status.phase.unwrap_or_default(),
+            "suspended": spec.suspend,
+            "manifest": status.manifest,
+            "workloads": status.workloads,
+            "devices": status.devices,
+            "escrow": status.escrow,
+            "conditions": status.conditions,
+        }),
+        object: ObjectRef {
+            namespace: lease.namespace().unwrap_or_default(),
+            name: lease.name_any(),
+            uid: lease.uid().unwrap_or_default(),
+        },
+    })
+}
