@@ -28,6 +28,7 @@ const LAST_BACKOFF: Duration = Duration::from_secs(10);
 pub(super) struct Pace {
     fixed: Option<Duration>,
     period: Duration,
+    measures: u32,
     last_block: Option<Duration>,
     misses: u32,
     /// Blocks in a row that were there at the first question: how late they were found is unknown.
@@ -45,6 +46,7 @@ impl Pace {
         Self {
             fixed,
             period: FIRST_GUESS,
+            measures: 0,
             last_block: None,
             misses: 0,
             straight: CALIBRATED,
@@ -75,7 +77,9 @@ impl Pace {
     pub(super) fn came(&mut self, count: usize, now: Duration) {
         if let (Some(before), Ok(count)) = (self.last_block, u32::try_from(count.max(1))) {
             let each = (now.saturating_sub(before) / count).clamp(LEAST_PERIOD, MOST_PERIOD);
-            self.period = (self.period * 7 + each) / 8;
+            // The first measure replaces the guess, later ones weigh an eighth.
+            self.period = (self.period * self.measures + each) / (self.measures + 1);
+            self.measures = (self.measures + 1).min(7);
         }
         self.last_block = Some(now);
         self.straight = if self.misses == 0 {
@@ -187,8 +191,9 @@ mod tests {
     #[test]
     fn wherever_in_a_period_following_begins_a_few_blocks_teach_it_their_moment() {
         for phase in (0..2_000).step_by(100) {
-            let (_, delay) = simulate(2_000, 10_000 + phase, 20, 20);
+            let (per_hundred, delay) = simulate(2_000, 10_000 + phase, 20, 20);
             assert!(delay <= 200, "phase {phase}: {delay} ms late");
+            assert!(per_hundred < 200, "phase {phase}: {per_hundred} questions a hundred blocks");
         }
     }
 

@@ -224,7 +224,7 @@ impl Following {
             Err(error) => {
                 match &error {
                     FollowError::Canon(CanonError::FinalConflict { number, .. }) => {
-                        self.conflict = Some(*number)
+                        self.conflict = Some(*number);
                     }
                     FollowError::Canon(CanonError::DeeperThanFinal { final_number, .. }) => {
                         self.halted = Some(*final_number);
