@@ -41,7 +41,7 @@ pub(crate) fn refusals(
             body.remove(known);
         }
     }
-    structure(&schema, &body, String::new(), &mut found);
+    structure(&schema, &body, "", &mut found);
     let defaulted = with_defaults(&schema, object);
     let old = old.map(|old| with_defaults(&schema, old));
     if let Err(errors) = Validator::new().validate(&schema, &defaulted, old.as_ref()) {
@@ -94,7 +94,7 @@ fn members(schema: &Value, keyword: &str) -> Map<String, Value> {
         .unwrap_or_default()
 }
 
-fn structure(schema: &Value, value: &Value, path: String, found: &mut Vec<String>) {
+fn structure(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
     let number = |keyword: &str| schema.get(keyword).and_then(Value::as_f64);
     let mut fail = |what: String| found.push(format!("{path}: {what}"));
     if value.is_null() {
@@ -188,8 +188,8 @@ fn structure(schema: &Value, value: &Value, path: String, found: &mut Vec<String
         for (name, field) in fields {
             let path = format!("{path}.{name}");
             match (properties.get(name), schema.get("additionalProperties")) {
-                (Some(property), _) => structure(property, field, path, found),
-                (None, Some(any)) if any.is_object() => structure(any, field, path, found),
+                (Some(property), _) => structure(property, field, &path, found),
+                (None, Some(any)) if any.is_object() => structure(any, field, &path, found),
                 (None, _) => found.push(format!("{path}: unknown field")),
             }
         }
@@ -198,7 +198,7 @@ fn structure(schema: &Value, value: &Value, path: String, found: &mut Vec<String
         structure(
             schema.get("items").unwrap_or(&Value::Null),
             item,
-            format!("{path}[{index}]"),
+            &format!("{path}[{index}]"),
             found,
         );
     }
