@@ -877,7 +877,7 @@ mod tests {
 
         /// A key of one's own and a stolen session body do not help without the wallet.
         #[test]
-        fn a_session_resigned_by_any_other_wallet_is_denied(seed in 1u8..=255) {
+        fn a_session_resigned_by_any_other_wallet_is_denied(seed in 1u8..255) {
             let thief = PrivateKeySigner::from_bytes(&B256::repeat_byte(seed)).unwrap();
             prop_assume!(thief.address() != wallet().address());
             let sent = sent_with(&signed_by(session(), &thief), NOW, "gpu.example.org");
