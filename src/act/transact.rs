@@ -15,7 +15,7 @@ mod testing;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -112,9 +112,9 @@ pub struct TransactContext {
     publisher: Publisher,
     terms: MarketTerms,
     now: ReadNow,
-    locks: Mutex<HashMap<WalletName, Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<BTreeMap<WalletName, Arc<tokio::sync::Mutex<()>>>>,
     /// By object uid: a deleted object's memory must not serve its successor.
-    tracked: Mutex<HashMap<String, Tracked>>,
+    tracked: Mutex<BTreeMap<String, Tracked>>,
     /// Height of the newest block a pass has seen, so that a raise waits for a block after the first sending.
     head: AtomicU64,
     /// Rings when a wallet should be looked at before its time.

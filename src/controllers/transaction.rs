@@ -1,12 +1,7 @@
 //! The sender: one loop over all ComputeTransactions of a market, woken by changes, blocks and time. Holds no state of its own but
 //! a nonce per wallet and block; what to do is `core::tx`'s, doing it is `act::transact`'s.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    convert::Infallible,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use kube::runtime::reflector::Store;
@@ -68,7 +63,7 @@ type BlockHash = [u8; 32];
 
 /// The last nonce of each wallet, by the block it was read at: one question a wallet and block.
 #[derive(Debug, Default)]
-struct Nonces(HashMap<WalletName, (BlockHash, u64)>);
+struct Nonces(BTreeMap<WalletName, (BlockHash, u64)>);
 
 async fn pass(inputs: &TransactionInputs, nonces: &mut Nonces) -> Vec<(WalletName, PassReport)> {
     let heads = *inputs.heads.borrow();
