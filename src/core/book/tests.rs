@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{fixtures::*, *};
+use crate::core::money::{MicroUnits, RatePerHour};
 
 fn book(events: &[(u64, BookEvent)]) -> Book {
     let mut book = Book::new(windows());
