@@ -5,8 +5,12 @@ use std::io;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+pub mod chain;
 pub mod crds;
 pub mod gateway;
+pub mod operator;
+pub mod market;
+pub mod provider;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -43,10 +47,16 @@ pub enum LogFormat {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run the operator in a provider's cluster.
+    Operator(operator::OperatorArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
     Gateway(gateway::GatewayArgs),
+    /// Deploy a market's contracts, or look at one.
+    Market(market::MarketArgs),
+    /// Act as a provider's owner.
+    Provider(provider::ProviderArgs),
 }
 
 /// Runs the chosen verb.
@@ -56,8 +66,11 @@ pub enum Verb {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
+        Verb::Operator(args) => operator::run(args).await,
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
+        Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),
+        Verb::Provider(args) => Ok(provider::run(args, &mut io::stdout()).await?),
     }
 }
 
