@@ -1,3 +1,5 @@
+//! Which endpoint is asked, when, and what its failures say.
+
 #![allow(clippy::unwrap_used)]
 use alloy::{primitives::U64, providers::mock::Asserter};
 

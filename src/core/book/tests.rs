@@ -1,3 +1,5 @@
+//! The book's rules, and that no events can break it.
+
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
