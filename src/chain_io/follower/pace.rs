@@ -193,7 +193,10 @@ mod tests {
         for phase in (0..2_000).step_by(100) {
             let (per_hundred, delay) = simulate(2_000, 10_000 + phase, 20, 20);
             assert!(delay <= 200, "phase {phase}: {delay} ms late");
-            assert!(per_hundred < 200, "phase {phase}: {per_hundred} questions a hundred blocks");
+            assert!(
+                per_hundred < 200,
+                "phase {phase}: {per_hundred} questions a hundred blocks"
+            );
         }
     }
 

@@ -1,3 +1,5 @@
+//! The follower against a chain in memory that forks, lags and lies, and its loop against a scripted endpoint.
+
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Mutex;

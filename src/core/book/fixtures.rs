@@ -7,7 +7,10 @@ use alloy::primitives::{Address, B256, Bytes, U256, aliases::U48};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::documents::order::Order;
+use crate::core::{
+    documents::{order::Order, terms::Terms},
+    money::MicroUnits,
+};
 
 pub(crate) const PROVIDER: ProviderId = ProviderId(1);
 pub(crate) const TENANT: Address = Address::repeat_byte(0x11);

@@ -1,8 +1,11 @@
+//! The book's rules, and that no events can break it.
+
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 
 use super::{fixtures::*, *};
+use crate::core::money::{MicroUnits, RatePerHour};
 
 fn book(events: &[(u64, BookEvent)]) -> Book {
     let mut book = Book::new(windows());

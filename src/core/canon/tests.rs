@@ -1,3 +1,5 @@
+//! The ring against a naive replay, and what it refuses.
+
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;

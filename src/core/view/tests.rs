@@ -1,3 +1,5 @@
+//! What a view permits, and when.
+
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

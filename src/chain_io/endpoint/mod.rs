@@ -1,6 +1,8 @@
 //! The endpoints of one chain: which to ask next, each asked for its chain id before it is trusted and again after it was lost.
 //! Knows no market and no contract. No text or debug output holds a URL.
 
+mod config;
+
 use std::{
     fmt,
     future::Future,
@@ -13,8 +15,8 @@ use alloy::{
     rpc::client::RpcClient,
     transports::TransportError,
 };
-use thiserror::Error;
-use url::Url;
+
+pub use config::{EndpointConfig, EndpointError, EndpointRole, SecretUrl};
 
 use super::errors::{Origin, RpcErrorClass, RpcFailure, Secrets};
 use crate::core::ids::ChainId;
@@ -28,117 +30,6 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Blocks that an endpoint may be behind the newest one seen and still be asked first.
 const TOLERATED_LAG: u64 = 1;
-
-/// A URL that may hold an API key: shows nothing of itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(Url);
-
-impl SecretUrl {
-    /// Wraps a URL.
-    #[must_use]
-    pub const fn new(url: Url) -> Self {
-        Self(url)
-    }
-
-    pub(super) const fn expose(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<hidden>")
-    }
-}
-
-/// What an endpoint is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EndpointRole {
-    /// HTTP: read from and sent to.
-    Full,
-    /// WebSocket: says that a block came; nothing it says is believed.
-    HintOnly,
-}
-
-/// One endpoint as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointConfig {
-    /// Shown instead of the URL, everywhere.
-    pub name: String,
-    /// Where.
-    pub url: SecretUrl,
-}
-
-/// Why endpoints cannot be used as configured.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum EndpointError {
-    /// The text is no URL.
-    #[error("endpoint {name}: url is none ({reason}): write http://, https://, ws:// or wss:// and a host")]
-    NotAUrl {
-        /// Which.
-        name: String,
-        /// Why, without the URL.
-        reason: String,
-    },
-    /// A scheme that is not spoken.
-    #[error("endpoint {name}: url has scheme {scheme:?}: use http, https, ws or wss")]
-    Scheme {
-        /// Which.
-        name: String,
-        /// What it says.
-        scheme: String,
-    },
-    /// Nothing to read from.
-    #[error("endpoints: none has an http or https url: blocks and logs are read over HTTP; add one")]
-    NothingToRead,
-    /// The HTTP client cannot be built.
-    #[error("endpoint {name}: no HTTP client: {reason}")]
-    Client {
-        /// Which.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// None answered with the right chain id.
-    #[error("no endpoint is usable: {0}")]
-    NoneUsable(String),
-}
-
-impl EndpointConfig {
-    /// Reads an endpoint.
-    ///
-    /// # Errors
-    /// [`EndpointError::NotAUrl`] or [`EndpointError::Scheme`]; neither repeats the URL.
-    pub fn parse(name: &str, url: &str) -> Result<Self, EndpointError> {
-        let url: Url = url
-            .trim()
-            .parse()
-            .map_err(|error: url::ParseError| EndpointError::NotAUrl {
-                name: name.to_owned(),
-                reason: error.to_string(),
-            })?;
-        let config = Self {
-            name: name.to_owned(),
-            url: SecretUrl(url),
-        };
-        config.role().map(|_| config)
-    }
-
-    /// What its scheme makes it.
-    ///
-    /// # Errors
-    /// [`EndpointError::Scheme`].
-    pub fn role(&self) -> Result<EndpointRole, EndpointError> {
-        match self.url.expose().scheme() {
-            "http" | "https" => Ok(EndpointRole::Full),
-            "ws" | "wss" => Ok(EndpointRole::HintOnly),
-            other => Err(EndpointError::Scheme {
-                name: self.name.clone(),
-                scheme: other.to_owned(),
-            }),
-        }
-    }
-}
 
 /// How an endpoint is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -491,121 +382,4 @@ fn http_client(config: &EndpointConfig) -> Result<RpcClient, EndpointError> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use alloy::{primitives::U64, providers::mock::Asserter};
-
-    use super::*;
-
-    const CHAIN: ChainId = ChainId(31_337);
-
-    fn mocked(names: &[&'static str]) -> (Arc<Endpoints>, Vec<Asserter>) {
-        let asserters: Vec<Asserter> = names.iter().map(|_| Asserter::new()).collect();
-        let clients = names
-            .iter()
-            .zip(&asserters)
-            .map(|(name, asserter)| (*name, RpcClient::mocked(asserter.clone())))
-            .collect();
-        (
-            Endpoints::over(CHAIN, clients, Duration::from_millis(200)),
-            asserters,
-        )
-    }
-
-    async fn block_number(endpoints: &Endpoints) -> Result<u64, RpcFailure> {
-        endpoints
-            .ask("eth_blockNumber", |provider| async move {
-                provider.get_block_number().await
-            })
-            .await
-    }
-
-    #[tokio::test]
-    async fn an_endpoint_is_asked_for_its_chain_before_anything_else() {
-        let (endpoints, asserters) = mocked(&["a"]);
-        asserters[0].push_success(&U64::from(31_337));
-        asserters[0].push_success(&U64::from(7));
-        asserters[0].push_success(&U64::from(8));
-        assert_eq!(block_number(&endpoints).await, Ok(7));
-        assert_eq!(block_number(&endpoints).await, Ok(8));
-    }
-
-    #[tokio::test]
-    async fn an_endpoint_of_another_chain_is_not_used_and_says_what_to_correct() {
-        let (endpoints, asserters) = mocked(&["a"]);
-        asserters[0].push_success(&U64::from(1));
-        let failure = block_number(&endpoints).await.unwrap_err();
-        assert_eq!(failure.class, RpcErrorClass::WrongChain);
-        assert_eq!(
-            failure.to_string(),
-            "endpoint a: eth_chainId: serves chain 1, this market is on chain 31337: correct the endpoint's url or the market's chainId"
-        );
-    }
-
-    #[tokio::test]
-    async fn the_next_endpoint_answers_when_the_first_fails_and_is_preferred_while_that_rests() {
-        let (endpoints, asserters) = mocked(&["a", "b"]);
-        asserters[0].push_success(&U64::from(31_337));
-        asserters[0].push_failure_msg("header not found");
-        asserters[1].push_success(&U64::from(31_337));
-        asserters[1].push_success(&U64::from(9));
-        asserters[1].push_success(&U64::from(10));
-        assert_eq!(block_number(&endpoints).await, Ok(9));
-        assert_eq!(endpoints.ranked()[0].name(), "b");
-        assert_eq!(block_number(&endpoints).await, Ok(10));
-        assert_eq!(endpoints.health()[0].failures, 1);
-    }
-
-    #[tokio::test]
-    async fn a_revert_is_the_questions_fault_and_not_the_endpoints() {
-        let (endpoints, asserters) = mocked(&["a", "b"]);
-        asserters[0].push_success(&U64::from(31_337));
-        asserters[0].push_failure_msg("execution reverted");
-        let failure = block_number(&endpoints).await.unwrap_err();
-        assert_eq!(failure.class, RpcErrorClass::Execution);
-        assert_eq!(endpoints.ranked()[0].name(), "a");
-    }
-
-    #[tokio::test]
-    async fn an_endpoint_that_is_behind_is_asked_last() {
-        let (endpoints, _asserters) = mocked(&["a", "b"]);
-        endpoints.all()[0].saw_head(10);
-        endpoints.all()[1].saw_head(11);
-        assert_eq!(endpoints.ranked()[0].name(), "a");
-        endpoints.all()[1].saw_head(12);
-        assert_eq!(endpoints.ranked()[0].name(), "b");
-    }
-
-    #[tokio::test]
-    async fn a_dead_endpoint_is_an_error_that_names_the_endpoint_and_not_its_url() {
-        let config = EndpointConfig::parse("main", "http://127.0.0.1:9/secret-key-123456").unwrap();
-        assert!(!format!("{config:?}").contains("secret-key"));
-        let endpoints = Endpoints::new(CHAIN, vec![config]).unwrap();
-        let failure = endpoints.assert_chain().await.unwrap_err().to_string();
-        assert!(
-            failure.contains("endpoint main: eth_chainId: cannot connect"),
-            "{failure}"
-        );
-        assert!(
-            !failure.contains("secret-key") && !failure.contains("127.0.0.1"),
-            "{failure}"
-        );
-    }
-
-    #[test]
-    fn an_endpoint_needs_a_scheme_that_is_spoken_and_one_must_be_readable() {
-        assert!(matches!(
-            EndpointConfig::parse("a", "ftp://host/key"),
-            Err(EndpointError::Scheme { .. })
-        ));
-        let refused = EndpointConfig::parse("a", "not a url with key 12345")
-            .unwrap_err()
-            .to_string();
-        assert!(!refused.contains("12345"), "{refused}");
-        let hint = EndpointConfig::parse("ws", "ws://host:1").unwrap();
-        assert_eq!(
-            Endpoints::new(CHAIN, vec![hint]).unwrap_err(),
-            EndpointError::NothingToRead
-        );
-    }
-}
+mod tests;
