@@ -28,6 +28,8 @@ use crate::{
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
+        KubeError,
+        client::infer,
         events::Events,
         lock::{Ended, Lock, Machine},
         reconcile::{Outcome, Pace, run},
@@ -72,6 +74,14 @@ struct Caches {
     nodes: Reflected<Node>,
     pods: Reflected<Pod>,
     namespaces: Reflected<Namespace>,
+}
+
+/// A client of the cluster this process is in, or of the current kubeconfig.
+///
+/// # Errors
+/// There is neither.
+pub async fn connect() -> Result<Client, KubeError> {
+    infer().await
 }
 
 /// Runs the operator until `stop`.
@@ -258,6 +268,7 @@ where
 }
 
 /// Names found through another kind's changes.
+#[expect(clippy::needless_pass_by_value, reason = "the stream outlives the caches it was made from")]
 fn through<K, Via>(
     via: Reflected<Via>,
     find: impl Fn(&ObjectRef<Via>) -> Vec<ObjectRef<K>> + Send + 'static,
@@ -380,7 +391,7 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
         })
         .boxed(),
         through(caches.transactions.clone(), {
-            let transactions = stores.transactions.clone();
+            let transactions = stores.transactions;
             move |name| subject(&transactions, name, "ComputeLease")
         })
         .boxed(),

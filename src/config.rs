@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::observe::ground::Settings;
+use crate::core::settings::Settings;
 
 /// The operator's configuration.
 #[derive(Debug, Clone)]

@@ -12,9 +12,9 @@ use crate::{
     config::OperatorConfig,
     core::{
         money::MicroUnits,
+        settings::Settings,
         workload::{Account, Accounts, Dns},
     },
-    observe::ground::Settings,
 };
 
 /// Where tenants' names are resolved.
@@ -75,7 +75,7 @@ pub struct OperatorArgs {
 /// # Errors
 /// No cluster to talk to, a port that cannot be bound, or the leader's lock was lost.
 pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
-    let client = crate::kube_io::client::infer().await?;
+    let client = app::connect().await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -10,6 +10,7 @@ pub mod market;
 pub mod money;
 pub mod plan;
 pub mod resources;
+pub mod settings;
 pub mod time;
 pub mod tx;
 pub mod usage;

@@ -137,7 +137,6 @@ impl std::fmt::Debug for ClusterDirectory {
 
 impl ClusterDirectory {
     /// The directory and the watch that keeps it; the future runs until it is dropped, through every broken watch.
-    #[must_use]
     pub fn new(
         client: Client,
         namespace: &str,

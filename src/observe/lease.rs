@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::{
     clock::Clock,
-    ground::{self, GroundError, Settings},
+    ground::{self, GroundError},
     markets::{Market, Markets, trust},
     meters,
     stores::Stores,
@@ -44,6 +44,7 @@ use crate::{
                 Wish, WorkloadSide, reason,
             },
         },
+        settings::Settings,
         time::{ChainSeconds, Now},
         view::{ChainView, SeenOpening},
         workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},

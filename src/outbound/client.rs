@@ -184,7 +184,6 @@ impl Target {
     }
 
     /// A request to begin with.
-    #[must_use]
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }

@@ -127,7 +127,7 @@ async fn admit<D: LeaseDirectory>(
     for lease in gateway.directory.leases(id).await? {
         match verified.admits(&lease.facts, scope) {
             Ok(allowed) if found.is_none() || lease.standing == Standing::Open => {
-                found = Some((allowed, lease))
+                found = Some((allowed, lease));
             }
             Ok(_) => {}
             Err(why) => denial = Some(why),
