@@ -430,4 +430,4 @@ fn told(ended: &Ended) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
