@@ -41,6 +41,12 @@ sol!(
     "contracts/abi/Lens.json"
 );
 
+sol!(
+    #[sol(rpc, all_derives)]
+    TestDollar,
+    "contracts/abi/TestDollar.json"
+);
+
 sol! {
     /// What we use of a token (ERC-20 and its metadata extension).
     #[sol(rpc, all_derives)]

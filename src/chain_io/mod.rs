@@ -3,8 +3,12 @@
 pub mod bindings;
 pub mod contracts;
 pub mod decode;
+pub mod deploy;
 pub mod endpoint;
 pub mod errors;
 pub mod follower;
 pub mod publisher;
+pub mod reverts;
+pub mod sequence;
 pub mod signer;
+pub mod windows;

@@ -5,8 +5,11 @@ use std::io;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+pub mod chain;
 pub mod crds;
 pub mod gateway;
+pub mod market;
+pub mod provider;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -47,6 +50,10 @@ pub enum Verb {
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
     Gateway(gateway::GatewayArgs),
+    /// Deploy a market's contracts, or look at one.
+    Market(market::MarketArgs),
+    /// Act as a provider's owner.
+    Provider(provider::ProviderArgs),
 }
 
 /// Runs the chosen verb.
@@ -58,6 +65,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.verb {
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
+        Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),
+        Verb::Provider(args) => Ok(provider::run(args, &mut io::stdout()).await?),
     }
 }
 

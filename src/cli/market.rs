@@ -1,0 +1,403 @@
+//! `leaseport market`: deploys a market's contracts from this binary alone, shows one, and mints test money on local chains.
+
+use std::io::{self, Write};
+
+use alloy::primitives::{Address, B256, TxKind, U256};
+use alloy::sol_types::SolCall;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat};
+use crate::{
+    chain_io::{
+        bindings::TestDollar,
+        contracts::{Contracts, ContractsError},
+        deploy::{self, DeployError, Deployment, Wanted},
+        sequence::{self, Done, SequenceError},
+        windows::{self, ChainKind, WindowsError, WindowsText, chain_kind},
+    },
+    core::{
+        ids::ChainId,
+        money::{MicroUnits, MoneyError},
+    },
+};
+
+/// Deploy a market's contracts, or look at one.
+#[derive(Debug, Clone, Args)]
+pub struct MarketArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: MarketVerb,
+}
+
+/// What to do with a market.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MarketVerb {
+    /// Deploy the contracts of a new market and print their addresses.
+    Deploy(DeployArgs),
+    /// Read a market from its Directory and verify its code.
+    Show(ShowArgs),
+    /// Mint test dollars (local chains only).
+    Mint(MintArgs),
+}
+
+/// Deploy the contracts of a new market.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArgs {
+    /// Which chain, and who deploys.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Time for final reports, and the vesting epoch: two durations such as 25h,25h. Fixed for ever. Left out: the least the chain
+    /// allows (10s,20s on a local one); a chain we do not know needs it.
+    #[arg(long, value_name = "F,W")]
+    pub windows: Option<WindowsText>,
+    /// Address of a dollar token to list; repeat for several. On a local chain a test dollar is made when none is given.
+    #[arg(long = "token", value_name = "ADDRESS")]
+    pub tokens: Vec<Address>,
+    /// Protocol fee of leases in percent of 0.1 steps, at most 10.
+    #[arg(long, value_name = "PERCENT", default_value = "2.5")]
+    pub fee: FeePercent,
+    /// Where fees go; the deployer when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    pub fee_receiver: Option<Address>,
+    /// Who may pause posting and opening; the deployer when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    pub guardian: Option<Address>,
+    /// Who shall own Params and Directory (a timelock, on a public chain); the deployer when left out. It must call acceptOwnership.
+    #[arg(long, value_name = "ADDRESS")]
+    pub owner: Option<Address>,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Read a market.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// HTTP endpoint of the chain.
+    #[arg(long, value_name = "URL", env = "LEASEPORT_RPC_URL", hide_env_values = true)]
+    pub rpc: String,
+    /// Refuse an endpoint that serves another chain.
+    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID")]
+    pub chain_id: Option<u64>,
+    /// Address of the market's Directory.
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    pub market_directory: Address,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Mint test dollars.
+#[derive(Debug, Clone, Args)]
+pub struct MintArgs {
+    /// Which chain, and who pays the gas.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Address of the market's Directory.
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    pub market_directory: Address,
+    /// Who gets them.
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Address,
+    /// How many, such as 1000 or 12.5.
+    #[arg(long, value_name = "DOLLARS", value_parser = amount)]
+    pub amount: MicroUnits,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// A fee in steps of 0.1 percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeePercent(pub u8);
+
+impl std::str::FromStr for FeePercent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (whole, tenth) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| {
+            part.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| part.parse::<u16>().ok())
+                .flatten()
+        };
+        match (digits(whole), digits(tenth)) {
+            (Some(whole), Some(tenth)) if tenth < 10 && whole <= 10 && whole * 10 + tenth <= 100 => {
+                u8::try_from(whole * 10 + tenth)
+                    .map(Self)
+                    .map_err(|error| error.to_string())
+            }
+            _ => Err("write a percentage from 0 to 10 with at most one decimal, for example 2.5".to_owned()),
+        }
+    }
+}
+
+/// Reads an amount given on the command line.
+pub(super) fn amount(text: &str) -> Result<MicroUnits, MoneyError> {
+    text.parse()
+}
+
+/// Why the verb failed.
+#[derive(Debug, Error)]
+pub enum MarketError {
+    /// Flags, key or endpoint.
+    #[error(transparent)]
+    Chain(#[from] ChainArgsError),
+    /// No windows, or bad ones.
+    #[error(transparent)]
+    Windows(#[from] WindowsError),
+    /// The deployment stopped.
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// A transaction did not do what it should.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    /// The market cannot be read.
+    #[error("--market-directory: {0}")]
+    Contracts(#[from] ContractsError),
+    /// Test money is for local chains.
+    #[error("chain {0} is not local: test dollars exist on local chains only (1337, 31337 to 31399)")]
+    NotLocal(u64),
+    /// The market lists no test dollar.
+    #[error("the market lists no token: deploy it anew, or list one")]
+    NoToken,
+    /// The answer cannot be printed.
+    #[error("cannot print the answer: {0}")]
+    Print(#[from] io::Error),
+    /// The answer has no JSON form.
+    #[error("cannot write the answer as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Runs the verb; the answer goes to `out`, progress to standard error.
+///
+/// # Errors
+/// Each [`MarketError`], with the flag, the value and what to do.
+pub async fn run(args: MarketArgs, out: &mut (impl Write + Send)) -> Result<(), MarketError> {
+    match args.verb {
+        MarketVerb::Deploy(args) => run_deploy(args, out).await,
+        MarketVerb::Show(args) => {
+            let endpoints = sequence::connect(&args.rpc, args.chain_id.map(ChainId))
+                .await
+                .map_err(ChainArgsError::from)?;
+            let contracts = Contracts::read(&endpoints, args.market_directory).await?;
+            print(out, args.output.format(), &MarketAnswer::of(&contracts, &[]))
+        }
+        MarketVerb::Mint(args) => run_mint(args, out).await,
+    }
+}
+
+async fn run_deploy(args: DeployArgs, out: &mut (impl Write + Send)) -> Result<(), MarketError> {
+    let mut sequence = args.chain.begin().await?;
+    let chain = sequence.endpoints().chain();
+    let wanted = Wanted {
+        windows: windows::choose(chain, args.windows.map(|text| text.0))?,
+        owner: args.owner,
+        fee_receiver: args.fee_receiver,
+        guardian: args.guardian,
+        fee_steps: args.fee.0,
+        dollars: args.tokens,
+    };
+    let format = args.output.format();
+    let mut progress = move |done: &Done| {
+        if format == OutputFormat::Text {
+            // Progress that cannot be shown is no reason to stop.
+            let _ = writeln!(
+                io::stderr(),
+                "  {:<34} {:>9} gas  {}",
+                done.what,
+                done.gas_used,
+                done.hash
+            );
+        }
+    };
+    let Deployment {
+        contracts,
+        transactions,
+    } = deploy::deploy(&mut sequence, &wanted, &mut progress).await?;
+    print(out, format, &MarketAnswer::of(&contracts, &transactions))
+}
+
+async fn run_mint(args: MintArgs, out: &mut (impl Write + Send)) -> Result<(), MarketError> {
+    let mut sequence = args.chain.begin().await?;
+    let chain = sequence.endpoints().chain();
+    if chain_kind(chain) != ChainKind::Local {
+        return Err(MarketError::NotLocal(chain.0));
+    }
+    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let token = contracts.tokens.first().ok_or(MarketError::NoToken)?;
+    let mint = TestDollar::mintCall {
+        to: args.to,
+        amount: U256::from(args.amount.0) * U256::from(token.scale),
+    };
+    let done = sequence
+        .run(
+            "mint test dollars",
+            TxKind::Call(token.asset),
+            mint.abi_encode().into(),
+        )
+        .await?;
+    match args.output.format() {
+        OutputFormat::Json => writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({
+                "token": token.asset,
+                "to": args.to,
+                "amountMicro": args.amount.0.to_string(),
+                "transaction": done.hash,
+            }))?
+        )?,
+        OutputFormat::Text => writeln!(out, "minted {} {} to {}", args.amount, token.symbol, args.to)?,
+    }
+    Ok(())
+}
+
+/// A market, as printed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MarketAnswer {
+    chain_id: u64,
+    directory: Address,
+    lease_book: Address,
+    stake_vault: Address,
+    params: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lens: Option<Address>,
+    tokens: Vec<TokenAnswer>,
+    from_block: u64,
+    windows: WindowsAnswer,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transactions: Vec<TransactionAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenAnswer {
+    index: u8,
+    address: Address,
+    symbol: String,
+    scale: u64,
+    dollar: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WindowsAnswer {
+    final_reports_seconds: u32,
+    vest_epoch_seconds: u32,
+}
+
+/// A transaction, as printed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransactionAnswer {
+    what: String,
+    hash: B256,
+    block: u64,
+    gas_used: u64,
+}
+
+impl From<&Done> for TransactionAnswer {
+    fn from(done: &Done) -> Self {
+        Self {
+            what: done.what.clone(),
+            hash: done.hash,
+            block: done.block,
+            gas_used: done.gas_used,
+        }
+    }
+}
+
+impl MarketAnswer {
+    fn of(contracts: &Contracts, transactions: &[Done]) -> Self {
+        Self {
+            chain_id: contracts.chain.0,
+            directory: contracts.directory,
+            lease_book: contracts.lease_book.address,
+            stake_vault: contracts.stake_vault.address,
+            params: contracts.params.address,
+            lens: contracts.lens.map(|lens| lens.address),
+            tokens: contracts
+                .tokens
+                .iter()
+                .map(|token| TokenAnswer {
+                    index: token.index,
+                    address: token.asset,
+                    symbol: token.symbol.clone(),
+                    scale: token.scale,
+                    dollar: token.dollar,
+                })
+                .collect(),
+            from_block: contracts.from_block,
+            windows: WindowsAnswer {
+                final_reports_seconds: contracts.windows.final_reports,
+                vest_epoch_seconds: contracts.windows.vest_epoch,
+            },
+            transactions: transactions.iter().map(TransactionAnswer::from).collect(),
+        }
+    }
+}
+
+fn print(out: &mut impl Write, format: OutputFormat, market: &MarketAnswer) -> Result<(), MarketError> {
+    if format == OutputFormat::Json {
+        writeln!(out, "{}", serde_json::to_string_pretty(market)?)?;
+        return Ok(());
+    }
+    writeln!(out, "chain      {}", market.chain_id)?;
+    writeln!(out, "directory  {}", market.directory)?;
+    writeln!(out, "leaseBook  {}", market.lease_book)?;
+    writeln!(out, "stakeVault {}", market.stake_vault)?;
+    writeln!(out, "params     {}", market.params)?;
+    if let Some(lens) = market.lens {
+        writeln!(out, "lens       {lens}")?;
+    }
+    for token in &market.tokens {
+        // A stranger may have chosen the symbol.
+        let symbol: String = token
+            .symbol
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(16)
+            .collect();
+        writeln!(out, "token {:<4} {} {symbol}", token.index, token.address)?;
+    }
+    writeln!(out, "fromBlock  {}", market.from_block)?;
+    writeln!(
+        out,
+        "windows    {} s for final reports, vesting epoch of {} s",
+        market.windows.final_reports_seconds, market.windows.vest_epoch_seconds
+    )?;
+    if !market.transactions.is_empty() {
+        let gas = market
+            .transactions
+            .iter()
+            .fold(0u64, |sum, done| sum.saturating_add(done.gas_used));
+        writeln!(
+            out,
+            "gas        {gas} in {} transactions",
+            market.transactions.len()
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_fee_is_a_percentage_in_tenths_up_to_ten() {
+        let read = |text: &str| text.parse::<FeePercent>().map(|fee| fee.0);
+        assert_eq!(read("2.5"), Ok(25));
+        assert_eq!(read("0"), Ok(0));
+        assert_eq!(read("10"), Ok(100));
+        for text in ["10.1", "2.55", "-1", "", ".", "a", "1e1", "+1", "65536.0"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

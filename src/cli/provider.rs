@@ -1,0 +1,506 @@
+//! `leaseport provider`: acts of a provider's cold owner. Registration gives the number that the ComputeProvider object names; stake is
+//! what bonds are locked from.
+
+use std::{
+    io::{self, Write},
+    str::FromStr,
+};
+
+use alloy::{
+    primitives::{Address, B256, TxKind, U256},
+    sol_types::{SolCall, SolEvent},
+};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::{
+    chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat},
+    market::{TransactionAnswer, amount},
+};
+use crate::{
+    chain_io::{
+        bindings::{
+            Erc20,
+            LeaseBook::{self, KeyGrant},
+            StakeVault,
+        },
+        contracts::{Contracts, ContractsError, ListedToken},
+        sequence::{Done, Sequence, SequenceError},
+    },
+    core::money::MicroUnits,
+    outbound::PinnedUrl,
+};
+
+/// Act as a provider's owner.
+#[derive(Debug, Clone, Args)]
+pub struct ProviderArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: ProviderVerb,
+}
+
+/// What the owner does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ProviderVerb {
+    /// Register a new provider and print its number.
+    Register(RegisterArgs),
+    /// Add stake to a provider.
+    Stake(StakeArgs),
+    /// Pay what is claimable to the provider's payout address (anyone may).
+    Claim(ClaimArgs),
+}
+
+/// Register a new provider.
+#[derive(Debug, Clone, Args)]
+pub struct RegisterArgs {
+    /// Which chain, and the owner's key.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Address of the market's Directory.
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    pub market_directory: Address,
+    /// A hot key and what it may do, for example 0x12…:bid or 0x34…:start,report; repeat for several.
+    #[arg(long = "operator-key", value_name = "ADDRESS:ROLES", required = true)]
+    pub operator_keys: Vec<OperatorKey>,
+    /// Where earnings go; the owner when left out.
+    #[arg(long, value_name = "ADDRESS")]
+    pub payout: Option<Address>,
+    /// Public address of the provider's gateway, with the pin that `leaseport gateway --print-pin` prints when its key is
+    /// self-signed: https://host:port#spki-sha256=…
+    #[arg(long, value_name = "URL")]
+    pub gateway_url: Option<PinnedUrl>,
+    /// Stake to add, such as 100 or 12.5, from the owner's tokens.
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    pub stake: Option<MicroUnits>,
+    /// Index of the token of --stake in the market's list.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub token: u8,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Add stake.
+#[derive(Debug, Clone, Args)]
+pub struct StakeArgs {
+    /// Which chain, and whose tokens.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Address of the market's Directory.
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    pub market_directory: Address,
+    /// The provider's number.
+    #[arg(long, value_name = "ID")]
+    pub provider: u32,
+    /// How much, such as 100 or 12.5.
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    pub amount: MicroUnits,
+    /// Index of the token in the market's list.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub token: u8,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Pay out what is claimable.
+#[derive(Debug, Clone, Args)]
+pub struct ClaimArgs {
+    /// Which chain, and who pays the gas.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Address of the market's Directory.
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    pub market_directory: Address,
+    /// The provider's number.
+    #[arg(long, value_name = "ID")]
+    pub provider: u32,
+    /// Index of the token in the market's list.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub token: u8,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// A hot key and its roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorKey {
+    /// Whose.
+    pub address: Address,
+    /// Bit 0 bid, bit 1 start (also decline, stop, close), bit 2 report.
+    pub roles: u8,
+}
+
+impl FromStr for OperatorKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (address, roles) = text
+            .split_once(':')
+            .ok_or("write the address and its roles, for example 0x12…:bid or 0x34…:start,report")?;
+        let address = address
+            .parse()
+            .map_err(|_| format!("{address:?} is no address: write 0x and 40 hexadecimal digits"))?;
+        let mut bits = 0;
+        for role in roles.split(',') {
+            bits |= match role.trim() {
+                "bid" => 1,
+                "start" => 2,
+                "report" => 4,
+                "all" => 7,
+                other => return Err(format!("role {other:?} is none of bid, start, report, all")),
+            };
+        }
+        Ok(Self { address, roles: bits })
+    }
+}
+
+/// Why the verb failed.
+#[derive(Debug, Error)]
+pub enum ProviderError {
+    /// Flags, key or endpoint.
+    #[error(transparent)]
+    Chain(#[from] ChainArgsError),
+    /// The market cannot be read.
+    #[error("--market-directory: {0}")]
+    Contracts(#[from] ContractsError),
+    /// A transaction did not do what it should.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    /// The same key twice.
+    #[error("--operator-key {0} is named twice: give it all its roles at once, for example {0}:start,report")]
+    KeyTwice(Address),
+    /// Two pins.
+    #[error("--gateway-url: registration takes one pin; add the second with the gateway's next URL")]
+    TwoPins,
+    /// No such token.
+    #[error("--token {index}: the market lists {count} tokens, numbered from 0")]
+    NoToken {
+        /// What was asked for.
+        index: u8,
+        /// How many there are.
+        count: usize,
+    },
+    /// The owner has too little.
+    #[error("{owner} has {has} {symbol} and needs {needs}: send it more, or stake less")]
+    TooPoor {
+        /// Whose tokens.
+        owner: Address,
+        /// What it has, in the token.
+        has: String,
+        /// The token.
+        symbol: String,
+        /// What it needs.
+        needs: MicroUnits,
+    },
+    /// Registration said nothing.
+    #[error(
+        "the registration {0} was mined, but says no provider number: is the Directory's LeaseBook of this version?"
+    )]
+    NoNumber(B256),
+    /// The answer cannot be printed.
+    #[error("cannot print the answer: {0}")]
+    Print(#[from] io::Error),
+    /// The answer has no JSON form.
+    #[error("cannot write the answer as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    provider_id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payout: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_micro: Option<String>,
+    transactions: Vec<TransactionAnswer>,
+}
+
+/// Runs the verb; the answer goes to `out`.
+///
+/// # Errors
+/// Each [`ProviderError`], with the flag, the value and what to do.
+pub async fn run(args: ProviderArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
+    match args.verb {
+        ProviderVerb::Register(args) => register(args, out).await,
+        ProviderVerb::Stake(args) => stake(args, out).await,
+        ProviderVerb::Claim(args) => claim(args, out).await,
+    }
+}
+
+async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
+    for (at, key) in args.operator_keys.iter().enumerate() {
+        if args
+            .operator_keys
+            .iter()
+            .take(at)
+            .any(|other| other.address == key.address)
+        {
+            return Err(ProviderError::KeyTwice(key.address));
+        }
+    }
+    let (url, pin) = match &args.gateway_url {
+        None => (String::new(), B256::ZERO),
+        Some(url) => match url.pins() {
+            [] => (text(url), B256::ZERO),
+            [pin] => (text(url), B256::from(*pin)),
+            _ => return Err(ProviderError::TwoPins),
+        },
+    };
+    let mut sequence = args.chain.begin().await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let owner = sequence.address();
+    // Asked before anything is sent, so that a registration without its stake does not happen.
+    if let Some(stake) = args.stake {
+        afford(&sequence, token(&contracts, args.token)?, stake).await?;
+    }
+    let payout = args.payout.unwrap_or(owner);
+    let call = LeaseBook::registerCall {
+        payout,
+        keys: args
+            .operator_keys
+            .iter()
+            .map(|key| KeyGrant {
+                key: key.address,
+                roles: key.roles,
+            })
+            .collect(),
+        gatewayUrl: url,
+        spki: pin,
+    };
+    let registered = sequence
+        .run(
+            "register the provider",
+            TxKind::Call(contracts.lease_book.address),
+            call.abi_encode().into(),
+        )
+        .await?;
+    let provider_id = registered
+        .logs
+        .iter()
+        .filter(|log| log.address == contracts.lease_book.address)
+        .find_map(|log| LeaseBook::ProviderRegistered::decode_log(log).ok())
+        .map(|event| event.data.providerId)
+        .ok_or(ProviderError::NoNumber(registered.hash))?;
+    let mut done = vec![registered];
+    if let Some(stake) = args.stake {
+        done.extend(deposit(&mut sequence, &contracts, provider_id, args.token, stake).await?);
+    }
+    let answer = Answer {
+        provider_id,
+        owner: Some(owner),
+        payout: Some(payout),
+        amount_micro: args.stake.map(|stake| stake.0.to_string()),
+        transactions: done.iter().map(TransactionAnswer::from).collect(),
+    };
+    print(
+        out,
+        args.output.format(),
+        &answer,
+        &format!("registered provider {provider_id} of {owner}"),
+    )
+}
+
+async fn stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
+    let mut sequence = args.chain.begin().await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let done = deposit(&mut sequence, &contracts, args.provider, args.token, args.amount).await?;
+    let answer = Answer {
+        provider_id: args.provider,
+        owner: None,
+        payout: None,
+        amount_micro: Some(args.amount.0.to_string()),
+        transactions: done.iter().map(TransactionAnswer::from).collect(),
+    };
+    let said = format!("staked {} for provider {}", args.amount, args.provider);
+    print(out, args.output.format(), &answer, &said)
+}
+
+async fn claim(args: ClaimArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
+    let mut sequence = args.chain.begin().await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    token(&contracts, args.token)?;
+    let call = LeaseBook::claimCall {
+        providerId: args.provider,
+        token: args.token,
+    };
+    let done = sequence
+        .run(
+            "claim",
+            TxKind::Call(contracts.lease_book.address),
+            call.abi_encode().into(),
+        )
+        .await?;
+    let claimed = done
+        .logs
+        .iter()
+        .find_map(|log| LeaseBook::Claimed::decode_log(log).ok())
+        .ok_or(ProviderError::NoNumber(done.hash))?;
+    let answer = Answer {
+        provider_id: args.provider,
+        owner: None,
+        payout: Some(claimed.data.payout),
+        amount_micro: Some(claimed.data.amount.to_string()),
+        transactions: vec![TransactionAnswer::from(&done)],
+    };
+    let said = format!(
+        "claimed {} micro-units of token {} to {}",
+        claimed.data.amount, args.token, claimed.data.payout
+    );
+    print(out, args.output.format(), &answer, &said)
+}
+
+/// The URL without its pin, as the chain keeps it.
+fn text(url: &PinnedUrl) -> String {
+    url.url().as_str().trim_end_matches('/').to_owned()
+}
+
+fn token(contracts: &Contracts, index: u8) -> Result<&ListedToken, ProviderError> {
+    contracts
+        .tokens
+        .iter()
+        .find(|token| token.index == index)
+        .ok_or(ProviderError::NoToken {
+            index,
+            count: contracts.tokens.len(),
+        })
+}
+
+async fn afford(sequence: &Sequence, token: &ListedToken, amount: MicroUnits) -> Result<(), ProviderError> {
+    let owner = sequence.address();
+    let asset = token.asset;
+    let balance = read(sequence, move |provider| async move {
+        Erc20::new(asset, provider).balanceOf(owner).call().await
+    })
+    .await?;
+    let needs = U256::from(amount.0) * U256::from(token.scale);
+    if balance >= needs {
+        return Ok(());
+    }
+    let micro = balance.checked_div(U256::from(token.scale)).unwrap_or_default();
+    Err(ProviderError::TooPoor {
+        owner,
+        has: MicroUnits(u64::try_from(micro).unwrap_or(u64::MAX)).to_string(),
+        symbol: token
+            .symbol
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(16)
+            .collect(),
+        needs: amount,
+    })
+}
+
+/// Lets the vault take the amount if it may not yet, and deposits it.
+async fn deposit(
+    sequence: &mut Sequence,
+    contracts: &Contracts,
+    provider_id: u32,
+    index: u8,
+    amount: MicroUnits,
+) -> Result<Vec<Done>, ProviderError> {
+    let token = token(contracts, index)?;
+    afford(sequence, token, amount).await?;
+    let owner = sequence.address();
+    let vault = contracts.stake_vault.address;
+    let asset = token.asset;
+    let needs = U256::from(amount.0) * U256::from(token.scale);
+    let allowed = read(sequence, move |provider| async move {
+        Erc20::new(asset, provider).allowance(owner, vault).call().await
+    })
+    .await?;
+    let mut done = Vec::new();
+    if allowed < needs {
+        let approve = Erc20::approveCall {
+            spender: vault,
+            value: needs,
+        };
+        done.push(
+            sequence
+                .run(
+                    "allow the vault to take the stake",
+                    TxKind::Call(asset),
+                    approve.abi_encode().into(),
+                )
+                .await?,
+        );
+    }
+    let call = StakeVault::depositCall {
+        providerId: provider_id,
+        token: index,
+        amount: amount.0,
+    };
+    done.push(
+        sequence
+            .run("deposit the stake", TxKind::Call(vault), call.abi_encode().into())
+            .await?,
+    );
+    Ok(done)
+}
+
+async fn read<F>(
+    sequence: &Sequence,
+    call: impl Fn(alloy::providers::DynProvider) -> F,
+) -> Result<U256, ProviderError>
+where
+    F: Future<Output = alloy::contract::Result<U256>>,
+{
+    let answer = sequence
+        .endpoints()
+        .ask("eth_call", |provider| {
+            let asked = call(provider);
+            async move {
+                match asked.await {
+                    Ok(value) => Ok(value),
+                    Err(alloy::contract::Error::TransportError(error)) => Err(error),
+                    // A listed token that answers no number: as good as no balance and no allowance.
+                    Err(_) => Ok(U256::ZERO),
+                }
+            }
+        })
+        .await
+        .map_err(SequenceError::from)?;
+    Ok(answer)
+}
+
+fn print(
+    out: &mut impl Write,
+    format: OutputFormat,
+    answer: &Answer,
+    said: &str,
+) -> Result<(), ProviderError> {
+    match format {
+        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(answer)?)?,
+        OutputFormat::Text => writeln!(out, "{said}")?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_key_is_an_address_and_its_roles() {
+        let read = |text: &str| text.parse::<OperatorKey>().map(|key| key.roles);
+        let address = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+        assert_eq!(read(&format!("{address}:bid")), Ok(1));
+        assert_eq!(read(&format!("{address}:start, report")), Ok(6));
+        assert_eq!(read(&format!("{address}:all")), Ok(7));
+        for text in [
+            address,
+            "0x12:bid",
+            ":bid",
+            &format!("{address}:"),
+            &format!("{address}:admin"),
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
