@@ -15,4 +15,4 @@ pub use cast::{Actor, Cast};
 pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt};
 pub use patience::{eventually, within};
 pub use stage::{Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions};
-pub use tenant::{NEEDS, Tenant, manifest};
+pub use tenant::Tenant;
