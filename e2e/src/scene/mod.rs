@@ -4,6 +4,7 @@
 mod admin;
 mod binary;
 mod cast;
+pub mod demo;
 mod ledger;
 mod patience;
 mod stage;
@@ -14,5 +15,5 @@ pub use binary::{Leaseport, Refused};
 pub use cast::{Actor, Cast};
 pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt};
 pub use patience::{eventually, within};
-pub use stage::{Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions};
-pub use tenant::Tenant;
+pub use stage::{Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices};
+pub use tenant::{Opened, Posted, Sent, Tenant, Wish};

@@ -91,7 +91,11 @@ impl Scene {
     pub fn up(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
         let home = run_dir.join("home");
-        let world = World::up(&options.world)?;
+        let mut world = World::up(&options.world)?;
+        match options.cuts {
+            Cuts::Possible => {}
+            Cuts::Never => world.keep(),
+        }
         say("the world is up: control plane, node with GPUs, chain");
         let leaseport = Leaseport::find(&home)?;
         let cast = Cast::gather(&run_dir.join("keys"))?;
@@ -229,13 +233,17 @@ impl Scene {
         }
         let command = self.operator_command.clone();
         self.world.start_program(OPERATOR, command, Ready::Started, START)?;
-        within(START, "the operator is ready", || {
+        let lives = within(START, "the operator is ready", || {
             if !self.world.state().part(OPERATOR)?.alive() {
-                bail!("the operator ended; see {}", self.log(OPERATOR).display());
+                return Ok(Some(false));
             }
-            Ok(get(self.operator_ops, "/readyz")?.starts_with("ok").then_some(()))
+            Ok(get(self.operator_ops, "/readyz")?.starts_with("ok").then_some(true))
         })
-        .with_context(|| self.log_tail(OPERATOR))
+        .with_context(|| self.log_tail(OPERATOR))?;
+        if !lives {
+            bail!("the operator ended; {}", self.log_tail(OPERATOR));
+        }
+        Ok(())
     }
 
     fn start_gateway(&mut self, address: SocketAddr, tls_dir: &str) -> Result<()> {
@@ -327,6 +335,60 @@ impl Scene {
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
+    /// The namespace of a lease's workload.
+    ///
+    /// # Errors
+    /// The operator has not named one in time.
+    pub fn namespace_of(&self, lease: &str) -> Result<String> {
+        let kind_and_name = self.lease_object(lease)?;
+        eventually("the lease's namespace", || {
+            let object = self.object(&kind_and_name)?;
+            Ok(object["status"]["namespace"].as_str().map(str::to_owned))
+        })
+    }
+
+    /// The ComputeLease of a lease, by kind and name.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub fn lease_object(&self, lease: &str) -> Result<String> {
+        eventually(&format!("a ComputeLease for {lease}"), || {
+            Ok(self
+                .objects("computeleases")?
+                .iter()
+                .find(|object| object["spec"]["leaseId"] == lease)
+                .and_then(|object| object["metadata"]["name"].as_str())
+                .map(|name| format!("computelease/{name}")))
+        })
+        .with_context(|| self.log_tail(OPERATOR))
+    }
+
+    /// The pods of a lease.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn pods(&self, namespace: &str) -> Result<Vec<Value>> {
+        let list = self.world.kubectl_json(&["--namespace", namespace, "get", "pods"])?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The one pod of a lease, once its container runs and holds its devices.
+    ///
+    /// # Errors
+    /// It does not run in time, with how far it came and the operator's last words.
+    pub fn running_pod(&self, lease: &str) -> Result<Value> {
+        let namespace = self.namespace_of(lease)?;
+        eventually(&format!("a running pod in {namespace}"), || {
+            let pods = self.pods(&namespace)?;
+            let Some(pod) = pods.first() else { return Ok(None) };
+            if pod["status"]["phase"] != "Running" || devices(pod).is_empty() {
+                bail!("{}", pod["status"]);
+            }
+            Ok(Some(pod.clone()))
+        })
+        .with_context(|| self.log_tail(OPERATOR))
+    }
+
     /// The operator's metrics as text.
     ///
     /// # Errors
@@ -368,11 +430,27 @@ impl Scene {
 
 /// A condition of an object by its type.
 #[must_use]
-pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     object["status"]["conditions"]
         .as_array()?
         .iter()
         .find(|condition| condition["type"] == kind)
+}
+
+/// The ids of the devices a pod's containers hold, as the kubelet tells them.
+#[must_use]
+pub fn devices(pod: &Value) -> Vec<String> {
+    let containers = pod["status"]["containerStatuses"].as_array();
+    let resources = containers
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["allocatedResourcesStatus"].as_array())
+        .flatten()
+        .filter_map(|resource| resource["resources"].as_array())
+        .flatten();
+    resources
+        .filter_map(|device| device["resourceID"].as_str().map(str::to_owned))
+        .collect()
 }
 
 fn deploy(
