@@ -5,8 +5,10 @@
 
 pub mod act;
 pub mod api;
+pub mod app;
 pub mod chain_io;
 pub mod cli;
+pub mod config;
 pub mod controllers;
 pub mod core;
 pub mod gateway;

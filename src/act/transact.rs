@@ -9,6 +9,11 @@ mod pass;
 mod refuse;
 mod wallet;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     fmt,

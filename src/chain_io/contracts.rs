@@ -378,9 +378,11 @@ mod tests {
         }
     }
 
-    fn returns(asserter: &Asserter, entries: Vec<Entry>) {
+    fn returns(asserter: &Asserter, entries: &[Entry]) {
         asserter.push_success(&Bytes::from_static(b"code"));
-        asserter.push_success(&Bytes::from(Directory::entriesCall::abi_encode_returns(&entries)));
+        asserter.push_success(&Bytes::from(Directory::entriesCall::abi_encode_returns(
+            &entries.to_vec(),
+        )));
     }
 
     #[tokio::test]
@@ -414,7 +416,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_entry_an_unknown_version_and_other_code_are_told_apart() {
         let (endpoints, asserter) = mocked();
-        returns(&asserter, vec![entry("StakeVault", 1, b"x")]);
+        returns(&asserter, &[entry("StakeVault", 1, b"x")]);
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
         assert!(matches!(
             error,
@@ -424,11 +426,11 @@ mod tests {
             }
         ));
 
-        returns(&asserter, vec![entry("LeaseBook", 2, b"x")]);
+        returns(&asserter, &[entry("LeaseBook", 2, b"x")]);
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
         assert!(matches!(error, ContractsError::Version { version: 2, .. }));
 
-        returns(&asserter, vec![entry("LeaseBook", 1, b"x")]);
+        returns(&asserter, &[entry("LeaseBook", 1, b"x")]);
         asserter.push_success(&Bytes::from_static(b"y"));
         let error = Contracts::read(&endpoints, DIRECTORY).await.unwrap_err();
         assert!(matches!(

@@ -3,6 +3,7 @@
 pub mod bindings;
 pub mod contracts;
 pub mod decode;
+pub mod earnings;
 pub mod deploy;
 pub mod endpoint;
 pub mod errors;

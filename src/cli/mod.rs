@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 pub mod chain;
 pub mod crds;
 pub mod gateway;
+pub mod operator;
 pub mod market;
 pub mod provider;
 
@@ -46,6 +47,8 @@ pub enum LogFormat {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Run the operator in a provider's cluster.
+    Operator(operator::OperatorArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
@@ -63,6 +66,7 @@ pub enum Verb {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
+        Verb::Operator(args) => operator::run(args).await,
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
         Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),

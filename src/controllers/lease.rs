@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use kube::{Api, ResourceExt, runtime::reflector::ObjectRef};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     context::{Context, MANAGER, wallet_name},
@@ -14,8 +14,8 @@ use crate::{
     api::ComputeLease,
     core::{
         delivery::{Assessment, metered},
-        plan::lease::{self, Action, Clock, Plan, WorkloadSide},
-        time::UnixMillis,
+        plan::lease::{self, Action, Clock, Plan, Stage, WorkloadSide},
+        time::{ChainSeconds, UnixMillis},
         usage::meter::{self, Delivery, MeterState, Write},
     },
     kube_io::{events::Severity, reconcile::Outcome},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a signature to close with holds, seconds: long enough for a tenant to send it, short enough that a later one pays more.
-const CLOSE_HOLDS: u64 = 120;
+const CLOSE_HOLDS: u64 = 180;
 
 /// One pass over one lease.
 pub async fn pass(context: Context, name: ObjectRef<ComputeLease>) -> Outcome {
@@ -105,11 +105,12 @@ pub struct Metering {
 fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
     let mut replicas = metered(&sight.replicas);
     let clock = match plan.clock {
-        Clock::Runs => meter::Clock::Runs,
-        Clock::Until(second) => {
-            let millis = i64::try_from(second.0.saturating_mul(1000)).unwrap_or(i64::MAX);
-            meter::Clock::Until(UnixMillis(millis))
-        }
+        // Nothing beyond the chain's own end is counted, whenever this pass runs.
+        Clock::Runs => match sight.observed.chain.head {
+            Some(Stage::Live { stop_at, .. }) => until(stop_at),
+            Some(Stage::Pending { .. } | Stage::Closed) | None => meter::Clock::Runs,
+        },
+        Clock::Until(second) => until(second),
         Clock::Stands => meter::Clock::Stands,
         Clock::Unjudged => {
             replicas.values_mut().for_each(|delivery| *delivery = Delivery::Unknown);
@@ -122,6 +123,8 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
     }
     let promised = plan.actions.contains(&Action::OfferClose);
     let status = sight.lease.status.as_ref();
+    let stored = persisted(status).closed_ms;
+    let every = u64::try_from(context.eyes.settings.report_every.as_millis()).unwrap_or(u64::MAX);
     context.meters.with(&sight.uid, status, sight.needs.replicas, |meter| {
         let before = meter.unproven_millis();
         let write = meter.observe(&replicas, clock, sight.now);
@@ -129,9 +132,15 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
         if unproven > 0 {
             context.metrics.unbilled(&sight.key.id.provider.0.to_string(), unproven);
         }
-        let persist = (write == Write::Needed || promised).then(|| meter.checkpoint());
+        // What is reported is persisted first: enough for the next report, or all of it when the lease has ended.
+        let gathered = meter.replica_millis().saturating_sub(stored) / u64::from(sight.needs.replicas.max(1)) >= every;
+        let persist = (write == Write::Needed || promised || gathered).then(|| meter.checkpoint());
         Metering { seconds: meter.lease_seconds(), persist }
     })
+}
+
+fn until(second: ChainSeconds) -> meter::Clock {
+    meter::Clock::Until(UnixMillis(i64::try_from(second.0.saturating_mul(1000)).unwrap_or(i64::MAX)))
 }
 
 async fn act(context: &Context, sight: &Sight, metering: &Metering, action: &Action) -> Result<Done, ActError> {
@@ -200,10 +209,4 @@ fn closing_seconds(sight: &Sight, metering: &Metering) -> u32 {
     let now = sight.observed.chain.now.min(found.lease.stop_at);
     let elapsed = u32::try_from(now.0.saturating_sub(found.lease.start_at.0)).unwrap_or(u32::MAX);
     metering.seconds.min(elapsed).max(found.lease.settled)
-}
-
-/// Seconds persisted for a lease, for whoever reports them.
-#[must_use]
-pub fn persisted_ms(lease: &ComputeLease) -> u64 {
-    persisted(lease.status.as_ref()).closed_ms
 }

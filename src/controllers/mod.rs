@@ -1,4 +1,11 @@
 //! Wiring, one file a kind: observe, plan, act, report. Decides nothing.
 
+pub mod bid;
+pub mod context;
+pub mod lease;
+mod lease_status;
+pub mod market;
+pub mod offer;
+pub mod provider;
 pub mod transaction;
 pub mod wallet;

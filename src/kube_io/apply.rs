@@ -255,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_update_of_our_namespace_names_the_uid_that_was_looked_at() {
-        let ours = serde_json::to_value(&namespace()).unwrap();
+        let ours = serde_json::to_value(namespace()).unwrap();
         let (client, api) = mock::client(move |request| {
             let mut answer = if request.method == "GET" {
                 ours.clone()

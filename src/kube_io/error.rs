@@ -14,10 +14,12 @@ pub enum KubeError {
         what: String,
     },
     /// The API server's answer, or the way to it.
-    #[error("{what}: {source}")]
+    #[error("{what}: {said}")]
     Api {
         /// What was asked.
         what: String,
+        /// Its answer in short: kube's own words repeat the whole Status behind it.
+        said: String,
         /// Its answer.
         #[source]
         source: Box<kube::Error>,
@@ -82,8 +84,13 @@ impl Class {
 impl KubeError {
     /// An error of kube, with what was asked.
     pub(crate) fn of(what: &str, source: kube::Error) -> Self {
+        let said = match &source {
+            kube::Error::Api(status) => format!("{} ({} {})", status.message, status.code, status.reason),
+            other => other.to_string(),
+        };
         Self::Api {
             what: what.to_owned(),
+            said,
             source: Box::new(source),
         }
     }
@@ -101,11 +108,52 @@ impl KubeError {
                     404 => Class::NotFound,
                     409 => Class::Conflict,
                     401 | 403 => Class::Forbidden,
+                    // A patch that names the uid of an object that is another by now.
+                    422 if is_about_uid(status) => Class::Conflict,
                     400 | 422 => Class::Invalid,
                     _ => Class::Unavailable,
                 },
                 _ => Class::Unavailable,
             },
+        }
+    }
+}
+
+fn is_about_uid(status: &kube::core::Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.field == "metadata.uid")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(code: u16, reason: &str, field: &str) -> KubeError {
+        let status = serde_json::from_value(json!({
+            "status": "Failure", "message": "said", "reason": reason, "code": code,
+            "details": { "causes": [{ "reason": "FieldValueInvalid", "message": "immutable", "field": field }] },
+        }));
+        KubeError::of("apply Pod p", kube::Error::Api(Box::new(status.unwrap())))
+    }
+
+    #[test]
+    fn an_answer_is_classed_by_what_to_do_about_it_and_told_in_short() {
+        for (code, reason, field, class) in [
+            (404, "NotFound", "", Class::NotFound),
+            (409, "Conflict", "", Class::Conflict),
+            (409, "AlreadyExists", "", Class::AlreadyExists),
+            (403, "Forbidden", "", Class::Forbidden),
+            (422, "Invalid", "spec.replicas", Class::Invalid),
+            (422, "Invalid", "metadata.uid", Class::Conflict),
+            (429, "TooManyRequests", "", Class::Unavailable),
+            (503, "ServiceUnavailable", "", Class::Unavailable),
+        ] {
+            let error = error(code, reason, field);
+            assert_eq!(error.class(), class, "{code} {reason}");
+            assert_eq!(error.to_string(), format!("apply Pod p: said ({code} {reason})"));
         }
     }
 }

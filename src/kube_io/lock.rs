@@ -341,7 +341,7 @@ impl Held<'_> {
         {
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(lock = self.lock.name, %error, "the lock was not given back; it expires")
+                tracing::warn!(lock = self.lock.name, %error, "the lock was not given back; it expires");
             }
         }
         Ended::Released

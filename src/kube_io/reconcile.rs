@@ -1,6 +1,8 @@
 //! A controller's loop: names in, one pass a name at a time, bounded concurrency, each name with its own backoff. Names only: what
 //! happened to an object is not passed on, so a pass always plans from what is there now. kube-runtime's scheduler keeps one entry a
 //! name and the earliest time asked for. May not read objects.
+// Only asked for members, never iterated; kube's ObjectRef is Hash and not Ord.
+#![allow(clippy::disallowed_types)]
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,6 +1,8 @@
 //! One reflector a kind, driven by us: a cache, its health, and the names of what changed. A missing CRD or right slows its own kind and
 //! no other. After any error the watch is begun anew from a list, so "live" always means that a list succeeded after the last error.
 //! May not act on what it sees.
+// Only asked for members, never iterated; kube's ObjectRef is Hash and not Ord.
+#![allow(clippy::disallowed_types)]
 
 use std::{collections::HashSet, fmt::Debug, sync::Arc, time::Duration};
 
@@ -223,6 +225,9 @@ where
                 self.changed
                     .extend(gone.filter(|name| !self.listed.contains(name)));
                 self.listed.clear();
+                // Before the cache says that it is ready, so that who waited for it finds a live watch.
+                self.health
+                    .send_if_modified(|health| std::mem::replace(health, Health::Live) != Health::Live);
             }
             Event::Apply(object) | Event::Delete(object) => self.changed.push(ObjectRef::from_obj(object)),
         }
@@ -230,12 +235,7 @@ where
         match event {
             // A list reaches the cache at its end: names told before would send people to an old cache.
             Event::Init | Event::InitApply(_) => {}
-            Event::InitDone => {
-                self.health
-                    .send_if_modified(|health| std::mem::replace(health, Health::Live) != Health::Live);
-                self.announce();
-            }
-            Event::Apply(_) | Event::Delete(_) => self.announce(),
+            Event::InitDone | Event::Apply(_) | Event::Delete(_) => self.announce(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     core::{
         capacity::Supply,
         delivery::PullBilling,
+        money::MicroUnits,
         resources::Resources,
         workload::{Accounts, Dns, Egress, Ground, Isolation, RootPolicy},
     },
@@ -49,6 +50,12 @@ pub struct Settings {
     pub dns: Dns,
     /// Address blocks that are the provider's own.
     pub denied_blocks: Vec<String>,
+    /// Report once a lease has so many seconds that are not on chain yet.
+    pub report_every: Duration,
+    /// Settle once a lease has so many reported seconds that are not paid yet.
+    pub settle_every: Duration,
+    /// Claim once so much can be claimed.
+    pub claim_above: MicroUnits,
 }
 
 /// What an offer gives.

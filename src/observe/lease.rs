@@ -45,7 +45,6 @@ use crate::{
             },
         },
         time::{ChainSeconds, Now},
-        usage::meter::{Delivery, Proof as UsageProof},
         view::{ChainView, SeenOpening},
         workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},
     },
@@ -390,14 +389,17 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
     if let Some(closure) = view.final_closure(key) {
         return Some(Proof::Closure(closure));
     }
-    let opening = lease.status.as_ref().and_then(|status| status.opening.as_ref())?;
+    // An object made a moment before the reorganisation may not have recorded its opening; its own age stands in for it.
+    let opening = lease.status.as_ref().and_then(|status| status.opening.as_ref());
+    let block = opening.map_or(0, |opening| u64::try_from(opening.block_number).unwrap_or(u64::MAX));
+    let time = opening.map(|opening| &opening.time).or(lease.metadata.creation_timestamp.as_ref())?;
     let order = lease.spec.order_hash.parse().map(OrderHash).ok()?;
     // The opening may be included again until the order expires; without the order, a day after it was seen (orders live a day).
     let order_expiry = view.head.book.orders().get(&order).map_or_else(
-        || ChainSeconds(u64::try_from(opening.time.0.as_second()).unwrap_or(0).saturating_add(86_400)),
+        || ChainSeconds(u64::try_from(time.0.as_second()).unwrap_or(0).saturating_add(86_400)),
         |order| order.expiry(),
     );
-    let seen = SeenOpening { block: u64::try_from(opening.block_number).unwrap_or(u64::MAX), order_expiry };
+    let seen = SeenOpening { block, order_expiry };
     view.final_absence(key, seen).map(Proof::Absence)
 }
 
@@ -426,14 +428,17 @@ fn close_reason(reason: CloseReason) -> u16 {
     }
 }
 
-/// Asked for, and no signature given that is younger than the asking and still holds.
+/// A signature that ends sooner is of no use to the tenant, who still has to send it; the gateway hands out none that does, seconds.
+const CLOSE_LEAST: i64 = 60;
+
+/// Asked for, and no signature given that still holds long enough.
 fn close_asked(lease: &ComputeLease, now: Now) -> bool {
     let Some(status) = &lease.status else { return false };
     if status.close_request.is_none() {
         return false;
     }
     let now = now.chain.map_or(0, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
-    status.close_offer.as_ref().is_none_or(|offer| offer.deadline <= now)
+    status.close_offer.as_ref().is_none_or(|offer| offer.deadline <= now.saturating_add(CLOSE_LEAST))
 }
 
 fn namespace_side(identity: &Identity, found: &ObjectMeta) -> NamespaceSide {
@@ -484,27 +489,6 @@ fn delivery_side(replicas: &[Replica]) -> DeliverySide {
 #[must_use]
 pub fn unscheduled(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
-}
-
-/// What the meter takes of an assessment.
-#[must_use]
-pub fn metered(replicas: &[Replica]) -> BTreeMap<u16, Delivery> {
-    replicas
-        .iter()
-        .map(|replica| {
-            let delivery = match &replica.assessment {
-                Assessment::Delivered { proof, .. } => Delivery::Delivered(UsageProof {
-                    pod: proof.pod.clone(),
-                    pod_uid: proof.pod_uid.clone(),
-                    container_id: proof.containers.first().and_then(|container| container.id.clone()),
-                    started_at: proof.started_at,
-                }),
-                Assessment::NotDelivered { .. } => Delivery::NotDelivered { ended: None },
-                Assessment::Unknown(_) => Delivery::Unknown,
-            };
-            (replica.index, delivery)
-        })
-        .collect()
 }
 
 /// Declining needs time to land: a tenth of the start window, between 5 s and 5 min.

@@ -6,5 +6,6 @@ pub mod ground;
 pub mod lease;
 pub mod markets;
 pub mod meters;
+pub mod offer;
 pub mod stores;
 pub mod transactions;

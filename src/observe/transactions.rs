@@ -19,6 +19,19 @@ pub fn sent(store: &Store<ComputeTransaction>, uid: &str, kind: IntentKind, epoc
     judge(&store.state(), uid, kind, epoch)
 }
 
+/// Whether any transaction of this kind for this subject is on its way; for duties that come again and again.
+#[must_use]
+pub fn in_flight(store: &Store<ComputeTransaction>, uid: &str, kind: IntentKind) -> Sent {
+    let flying = store.state().iter().any(|transaction| {
+        let intent = &transaction.spec.intent;
+        let phase = transaction.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        intent.kind == kind
+            && intent.subject.uid == uid
+            && matches!(phase, TransactionPhase::Created | TransactionPhase::Pending)
+    });
+    if flying { Sent::InFlight } else { Sent::Never }
+}
+
 fn judge(all: &[Arc<ComputeTransaction>], uid: &str, kind: IntentKind, epoch: &str) -> Sent {
     let mut failed = 0u32;
     let (mut flying, mut done) = (false, false);
@@ -46,10 +59,4 @@ fn judge(all: &[Arc<ComputeTransaction>], uid: &str, kind: IntentKind, epoch: &s
         (false, false, 0) => Sent::Never,
         (false, false, times) => Sent::Failed { times },
     }
-}
-
-/// The epoch of the next attempt, so that an attempt after a revert is a new intent and everything else is the same one.
-#[must_use]
-pub fn epoch(base: &str, sent: Sent) -> String {
-    format!("{base}/{}", sent.attempt())
 }

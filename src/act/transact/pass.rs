@@ -40,7 +40,7 @@ pub struct PassReport {
     pub deleted: usize,
     /// What went wrong, in words; all of it is tried again.
     pub troubles: Vec<String>,
-    /// Whether a nonce was lost to a stranger in this pass.
+    /// Nonces lost to a stranger in this pass.
     pub abandoned: usize,
 }
 

@@ -152,6 +152,7 @@ impl SubmitError {
             | Self::Simulate(SimulateError::Ask(_))
             | Self::TooDear { .. }
             | Self::Sign(_)
+            | Self::Key(KeyError::Object(_))
             | Self::Object(_)
             | Self::Raced { .. } => SubmitClass::Retry,
             Self::Simulate(SimulateError::Reverted { .. }) => SubmitClass::Reverted,
@@ -159,7 +160,12 @@ impl SubmitError {
             | Self::OtherMarket { .. }
             | Self::Spend(_)
             | Self::Budget(_)
-            | Self::Key(_)
+            | Self::Key(
+                KeyError::NoSecret { .. }
+                | KeyError::NoEntry { .. }
+                | KeyError::Forbidden { .. }
+                | KeyError::NotAKey(_),
+            )
             | Self::NonceForeign(_)
             | Self::OtherKey { .. }
             | Self::OtherChain { .. }
@@ -177,6 +183,7 @@ impl SubmitError {
             Self::Spend(SpendError::NamespaceNotAllowed { .. }) => "NotAllowed",
             Self::Spend(SpendError::GasBudgetExhausted { .. }) => "GasBudgetExhausted",
             Self::Budget(_) => "InvalidSpec",
+            Self::Key(KeyError::Object(_)) | Self::Object(_) => "KubernetesError",
             Self::Key(_) => "KeyUnreadable",
             Self::NonceForeign(_) => "NonceForeign",
             Self::Busy { .. } => "WalletBusy",
@@ -187,7 +194,6 @@ impl SubmitError {
             Self::TooDear { .. } => "GasTooDear",
             Self::InsufficientFunds { .. } => "InsufficientFunds",
             Self::Sign(_) => "SigningFailed",
-            Self::Object(_) => "KubernetesError",
             Self::Convert(_) => "UnreadableTransaction",
             Self::Raced { .. } => "NonceRaced",
         }

@@ -6,6 +6,9 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// Straight finds after which the true moment counts as not known.
+const CALIBRATED: u32 = 3;
+
 /// What the first blocks are expected after, until two have been seen.
 const FIRST_GUESS: Duration = Duration::from_secs(1);
 
@@ -25,8 +28,11 @@ const LAST_BACKOFF: Duration = Duration::from_secs(10);
 pub(super) struct Pace {
     fixed: Option<Duration>,
     period: Duration,
+    measures: u32,
     last_block: Option<Duration>,
     misses: u32,
+    /// Blocks in a row that were there at the first question: how late they were found is unknown.
+    straight: u32,
     failures: u32,
     /// Questions left that a hint entitles to.
     hinted: u32,
@@ -40,8 +46,10 @@ impl Pace {
         Self {
             fixed,
             period: FIRST_GUESS,
+            measures: 0,
             last_block: None,
             misses: 0,
+            straight: CALIBRATED,
             failures: 0,
             hinted: 0,
             hints_come: false,
@@ -69,9 +77,16 @@ impl Pace {
     pub(super) fn came(&mut self, count: usize, now: Duration) {
         if let (Some(before), Ok(count)) = (self.last_block, u32::try_from(count.max(1))) {
             let each = (now.saturating_sub(before) / count).clamp(LEAST_PERIOD, MOST_PERIOD);
-            self.period = (self.period * 7 + each) / 8;
+            // The first measure replaces the guess, later ones weigh an eighth.
+            self.period = (self.period * self.measures + each) / (self.measures + 1);
+            self.measures = (self.measures + 1).min(7);
         }
         self.last_block = Some(now);
+        self.straight = if self.misses == 0 {
+            self.straight.saturating_add(1)
+        } else {
+            0
+        };
         self.misses = 0;
         self.failures = 0;
         self.hinted = 0;
@@ -112,11 +127,14 @@ impl Pace {
                 more => (step * (more / 10)).min(LONGEST),
             };
         }
-        // A little early each time: whoever hits the mark creeps towards the block's true moment, whoever misses asks again shortly.
+        // A little early each time: whoever hits the mark creeps towards the block's true moment, whoever misses asks again shortly. Who has
+        // not missed for long may be far too late and creeps faster.
         let expected = if self.hints_come {
             last + self.period + self.period / 2
         } else {
-            last + self.period - self.period / 40
+            let creep =
+                (self.period / 40).saturating_mul(1 << self.straight.saturating_sub(CALIBRATED).min(4));
+            last + self.period - creep.min(self.period / 4)
         };
         expected.saturating_sub(now)
     }
@@ -133,17 +151,19 @@ mod tests {
     }
 
     /// Follows blocks that appear every `period`; returns questions asked and the mean delay in milliseconds, after a time to learn.
-    fn simulate(period: u64, blocks: u64) -> (u64, u64) {
+    fn simulate(period: u64, phase: u64, learning: u64, blocks: u64) -> (u64, u64) {
         let mut pace = Pace::new(None);
-        let (mut now, mut seen, mut asked, mut delays, mut counted) = (0, 0, 0, 0, 0);
-        while seen < blocks {
+        let (mut now, mut seen) = (phase, phase / period);
+        let (mut asked, mut delays, mut counted) = (0, 0, 0);
+        let (learning, blocks) = (seen + learning, blocks);
+        while seen < learning + blocks {
             now += u64::try_from(pace.wait(millis(now)).as_millis()).unwrap_or(0) + 2;
             let newest = now / period;
-            if seen > blocks / 2 {
+            if seen > learning {
                 asked += 1;
             }
             if newest > seen {
-                if seen > blocks / 2 {
+                if seen > learning {
                     delays += now - newest * period;
                     counted += 1;
                 }
@@ -159,12 +179,21 @@ mod tests {
     #[test]
     fn a_steady_chain_costs_less_than_two_questions_a_block_and_is_seen_within_a_tenth_of_its_period() {
         for period in [400, 1_000, 2_000, 12_000] {
-            let (per_hundred, delay) = simulate(period, 400);
+            let (per_hundred, delay) = simulate(period, 0, 200, 200);
             assert!(
                 per_hundred < 200,
                 "period {period}: {per_hundred} questions a hundred blocks"
             );
             assert!(delay <= period / 10 + 50, "period {period}: {delay} ms late");
+        }
+    }
+
+    #[test]
+    fn wherever_in_a_period_following_begins_a_few_blocks_teach_it_their_moment() {
+        for phase in (0..2_000).step_by(100) {
+            let (per_hundred, delay) = simulate(2_000, 10_000 + phase, 20, 20);
+            assert!(delay <= 200, "phase {phase}: {delay} ms late");
+            assert!(per_hundred < 200, "phase {phase}: {per_hundred} questions a hundred blocks");
         }
     }
 

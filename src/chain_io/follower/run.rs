@@ -56,6 +56,7 @@ pub(super) async fn run(
         halted: None,
         conflict: None,
         suspects: BTreeMap::new(),
+        compared_at: Instant::now(),
         comparisons: JoinSet::new(),
         view,
         health,
@@ -108,7 +109,9 @@ struct Following {
     conflict: Option<u64>,
     /// Endpoints that contradict the followed chain: how often in a row, and where.
     suspects: BTreeMap<String, (u32, u64)>,
-    /// Questions to the other endpoints, under way beside the following: a slow one delays nobody.
+    /// When the other endpoints were last asked.
+    compared_at: Instant,
+    /// Questions to them, under way beside the following: a slow one delays nobody.
     comparisons: JoinSet<(Arc<Endpoint>, Option<Header>)>,
     view: watch::Sender<Option<Arc<ChainView>>>,
     health: watch::Sender<FollowerHealth>,
@@ -122,12 +125,17 @@ impl Following {
             match self.follow(&endpoint).await {
                 Ok(moved) => {
                     self.note(moved);
-                    self.publish();
                     self.report(None);
+                    self.publish();
                     if moved.added > 0 && moved.left == 0 {
                         self.settle(&endpoint).await;
                         self.compare(&endpoint);
                         self.publish();
+                    }
+                    // An endpoint that answers and stands still must not keep us from one that moves.
+                    let quiet = (self.pace.period() * 2).min(self.config.stale_after / 4);
+                    if self.moved.0.elapsed() > quiet && self.compared_at.elapsed() > quiet {
+                        self.compare(&endpoint);
                     }
                     return moved.left > 0;
                 }
@@ -148,8 +156,8 @@ impl Following {
             }
         }
         self.pace.failed();
-        self.publish();
         self.report(last);
+        self.publish();
         false
     }
 
@@ -216,7 +224,7 @@ impl Following {
             Err(error) => {
                 match &error {
                     FollowError::Canon(CanonError::FinalConflict { number, .. }) => {
-                        self.conflict = Some(*number)
+                        self.conflict = Some(*number);
                     }
                     FollowError::Canon(CanonError::DeeperThanFinal { final_number, .. }) => {
                         self.halted = Some(*final_number);
@@ -230,6 +238,7 @@ impl Following {
 
     /// Asks the other endpoints for their newest block: how far behind they are, and whether they are of this chain at all.
     fn compare(&mut self, leader: &Arc<Endpoint>) {
+        self.compared_at = Instant::now();
         if !self.comparisons.is_empty() {
             return;
         }
@@ -275,19 +284,20 @@ impl Following {
         }
     }
 
+    /// A head that stands still is stale whatever else is wrong: then the bound on Unknown counts.
     fn freshness(&self) -> Freshness {
+        if self.moved.0.elapsed() >= self.config.stale_after {
+            return Freshness::Stale { since: self.moved.1 };
+        }
         let contradicted = self
             .suspects
             .values()
             .find(|(times, _)| *times >= CONTRADICTIONS)
             .map(|(_, height)| *height);
-        if let Some(height) = self.halted.or(self.conflict).or(contradicted) {
-            return Freshness::Disagreement { height };
+        match self.halted.or(self.conflict).or(contradicted) {
+            Some(height) => Freshness::Disagreement { height },
+            None => Freshness::Fresh,
         }
-        if self.moved.0.elapsed() >= self.config.stale_after {
-            return Freshness::Stale { since: self.moved.1 };
-        }
-        Freshness::Fresh
     }
 
     fn publish(&self) {

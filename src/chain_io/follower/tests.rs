@@ -527,6 +527,40 @@ mod over_a_mocked_endpoint {
     }
 
     #[tokio::test]
+    async fn an_endpoint_that_answers_and_stands_still_is_left_for_one_that_moves() {
+        let (stuck, moving) = (Asserter::new(), Asserter::new());
+        script_start(&stuck);
+        for _ in 0..200 {
+            stuck.push_success(&header_json(6, 0));
+        }
+        moving.push_success(&U64::from(1)); // eth_chainId
+        moving.push_success(&header_json(6, 0)); // compared after the first advance
+        for _ in 0..2 {
+            moving.push_success(&header_json(8, 0)); // compared while nothing came; then latest, as the best endpoint
+        }
+        moving.push_success(&header_json(7, 0)); // the block between
+        moving.push_success(&header_json(5, 0)); // finalized
+        let clients = vec![
+            ("stuck", RpcClient::mocked(stuck)),
+            ("moving", RpcClient::mocked(moving)),
+        ];
+        let endpoints = Endpoints::over(ChainId(1), clients, Duration::from_millis(100));
+        let mut config = follows();
+        config.stale_after = Duration::from_millis(800);
+        config.poll_interval = Some(Duration::from_millis(20));
+        let mut follower = Follower::spawn(endpoints, config);
+        let moved = tokio::time::timeout(
+            Duration::from_secs(5),
+            follower
+                .view
+                .wait_for(|view| view.as_ref().is_some_and(|view| view.head.block.number == 8)),
+        )
+        .await;
+        assert!(moved.is_ok(), "{:?}", follower.health.borrow());
+        follower.task.abort();
+    }
+
+    #[tokio::test]
     async fn a_follower_ends_when_nobody_holds_its_view() {
         let asserter = Asserter::new();
         script_start(&asserter);

@@ -1,3 +1,4 @@
+//! Who owns what, row by row, and what a pod is judged to be.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 use std::collections::BTreeMap;
 

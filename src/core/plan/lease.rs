@@ -557,6 +557,8 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
         phase,
         clock,
         reason,
+        // A delivery that ends is billed to the last look that saw it, so looks are frequent; they write nothing.
+        again: plan.again.or(Some(RECHECK)),
         ..plan
     }
 }

@@ -4,5 +4,6 @@
 pub mod bid;
 pub mod duty;
 pub mod lease;
+pub mod offer;
 pub mod opening;
 pub mod provider;

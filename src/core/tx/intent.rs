@@ -31,7 +31,7 @@ impl fmt::Display for IntentId {
     }
 }
 
-/// What a transaction is for. The contract's functions are in design/contracts.md, section 4.
+/// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IntentKind {
     /// A bid on the bulletin; the only speculative kind.

@@ -33,10 +33,10 @@ const CLOSED_V4: [&str; 15] = [
     "240.0.0.0/4",
 ];
 
-/// The IPv6 ones, with every form that hides an IPv4 address (mapped, translated, 6to4, Teredo).
-const CLOSED_V6: [&str; 12] = [
+/// The IPv6 ones, with every form that hides an IPv4 address on the wire (compatible, translated, 6to4, Teredo). Mapped addresses
+/// (`::ffff:0:0/96`) never reach a wire as IPv6, and the API server refuses them here.
+const CLOSED_V6: [&str; 11] = [
     "::/96",
-    "::ffff:0:0/96",
     "64:ff9b::/96",
     "64:ff9b:1::/48",
     "100::/64",
@@ -188,13 +188,20 @@ enum Family {
     V6,
 }
 
-/// The family of an address block that is narrower than everything; none when it is no block.
+/// The family of an address block as the API server takes it: narrower than everything, without host bits, no IPv4 in IPv6's clothes.
+/// None when it is no such block.
 fn family(cidr: &str) -> Option<Family> {
     let (address, prefix) = cidr.split_once('/')?;
-    let prefix: u8 = prefix.parse().ok()?;
+    let prefix: u32 = prefix.parse().ok()?;
     match address.parse().ok()? {
-        IpAddr::V4(_) if (1..=32).contains(&prefix) => Some(Family::V4),
-        IpAddr::V6(_) if (1..=128).contains(&prefix) => Some(Family::V6),
+        IpAddr::V4(address) if (1..=32).contains(&prefix) => {
+            let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
+            (address.to_bits() & host == 0).then_some(Family::V4)
+        }
+        IpAddr::V6(address) if (1..=128).contains(&prefix) && address.to_ipv4_mapped().is_none() => {
+            let host = u128::MAX.checked_shr(prefix).unwrap_or(0);
+            (address.to_bits() & host == 0).then_some(Family::V6)
+        }
         IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }
@@ -253,6 +260,9 @@ mod tests {
             "::/0",
             "a/8",
             "::1/129",
+            "10.0.0.1/8",
+            "fc00::1/7",
+            "::ffff:0:0/96",
         ] {
             assert_eq!(family(bad), None, "{bad}");
         }

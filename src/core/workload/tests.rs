@@ -1,3 +1,4 @@
+//! The objects of a lease as files, and the rules of isolation as sentences.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 use std::net::IpAddr;
 

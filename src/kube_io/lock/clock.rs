@@ -57,11 +57,11 @@ impl Clock for Machine {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_machines_clock_goes_forward() {
+    #[tokio::test]
+    async fn the_machines_clock_goes_forward() {
         let clock = Machine::default();
         let first = clock.elapsed();
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
         assert!(clock.elapsed() >= first + Duration::from_millis(5));
     }
 }

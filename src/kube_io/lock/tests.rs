@@ -1,3 +1,4 @@
+//! The lock under crash, silence, sleep and ambiguity, on paused time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 use serde_json::{Value, json};
 use tokio::time::Instant;

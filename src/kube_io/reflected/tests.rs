@@ -1,3 +1,4 @@
+//! What a cache tells when watches break, on paused time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 use std::sync::{
     Mutex,

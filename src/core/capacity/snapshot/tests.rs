@@ -1,3 +1,4 @@
+//! The rules of the snapshot, each as a sentence.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 use super::*;
 use proptest::prelude::*;

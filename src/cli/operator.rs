@@ -1,0 +1,118 @@
+//! `leaseport operator`: reads flags, connects to the cluster and runs until told to stop. What it does is app's.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{duration, name},
+    app,
+    config::OperatorConfig,
+    core::{
+        money::MicroUnits,
+        workload::{Account, Accounts, Dns},
+    },
+    observe::ground::Settings,
+};
+
+/// Where tenants' names are resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DnsChoice {
+    /// The cluster's resolver.
+    Cluster,
+    /// The node's own.
+    Node,
+}
+
+/// Run the operator in a provider's cluster.
+#[derive(Debug, Clone, Args)]
+pub struct OperatorArgs {
+    /// Namespace the operator runs in: its leader lock and the Secrets of endpoint URLs.
+    #[arg(long, env = "POD_NAMESPACE", default_value = name::SYSTEM_NAMESPACE)]
+    pub namespace: String,
+    /// Name of this replica, for the leader lock and for events.
+    #[arg(long, env = "POD_NAME", default_value = "leaseport-operator")]
+    pub pod_name: String,
+    /// Address and port for /metrics, /livez and /readyz.
+    #[arg(long, env = "LEASEPORT_OPS_ADDRESS", default_value = "0.0.0.0:9090")]
+    pub ops_address: SocketAddr,
+    /// Image of the placeholder pods that hold promised capacity; it must do nothing until it is stopped.
+    #[arg(long, env = "LEASEPORT_PAUSE_IMAGE", default_value = "registry.k8s.io/pause:3.10")]
+    pub pause_image: String,
+    /// Priority class of placeholder and lease pods; empty for none.
+    #[arg(long, env = "LEASEPORT_PRIORITY_CLASS", default_value = name::LEASE_PRIORITY)]
+    pub priority_class: String,
+    /// Seconds a tenant's program has between stop and kill.
+    #[arg(long, default_value_t = 30)]
+    pub termination_grace_seconds: u32,
+    /// Where tenants' names are resolved.
+    #[arg(long, env = "LEASEPORT_DNS", value_enum, default_value_t = DnsChoice::Cluster)]
+    pub dns: DnsChoice,
+    /// Public address blocks that are the provider's own and that tenants may not reach; may be given several times.
+    #[arg(long, value_name = "CIDR")]
+    pub deny_egress: Vec<String>,
+    /// Service account of the operator itself; it is bound inside each lease's namespace.
+    #[arg(long, default_value = "leaseport-operator")]
+    pub operator_account: String,
+    /// Service account of the gateway; it is bound inside each lease's namespace.
+    #[arg(long, default_value = "leaseport-gateway")]
+    pub gateway_account: String,
+    /// Report a lease's usage on chain once so much of it is not there yet, for example 1h.
+    #[arg(long, env = "LEASEPORT_REPORT_EVERY", default_value = "1h", value_parser = duration::parse)]
+    pub report_every: Duration,
+    /// Settle once so much reported usage is not paid yet, for example 24h.
+    #[arg(long, env = "LEASEPORT_SETTLE_EVERY", default_value = "24h", value_parser = duration::parse)]
+    pub settle_every: Duration,
+    /// Claim earnings to the payout address once so much can be claimed, in the token's units.
+    #[arg(long, env = "LEASEPORT_CLAIM_ABOVE", default_value = "10")]
+    pub claim_above: MicroUnits,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// No cluster to talk to, a port that cannot be bound, or the leader's lock was lost.
+pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
+    let client = crate::kube_io::client::infer().await?;
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stopping.cancel();
+    });
+    app::operator(config(args), client, stop).await?;
+    Ok(())
+}
+
+fn config(args: OperatorArgs) -> OperatorConfig {
+    let account = |name: String| Account { namespace: args.namespace.clone(), name };
+    // A restarted replica keeps its name, and must not take its own old lock for a held one.
+    let identity = format!("{}-{}", args.pod_name, std::process::id());
+    OperatorConfig {
+        settings: Settings {
+            accounts: Accounts { operator: account(args.operator_account), gateway: account(args.gateway_account) },
+            pause_image: args.pause_image,
+            priority_class: (!args.priority_class.is_empty()).then_some(args.priority_class),
+            termination_grace_seconds: args.termination_grace_seconds,
+            dns: match args.dns {
+                DnsChoice::Cluster => Dns::Cluster,
+                DnsChoice::Node => Dns::Node,
+            },
+            denied_blocks: args.deny_egress,
+            report_every: args.report_every,
+            settle_every: args.settle_every,
+            claim_above: args.claim_above,
+        },
+        namespace: args.namespace,
+        identity,
+        ops_address: args.ops_address,
+    }
+}

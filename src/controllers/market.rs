@@ -1,0 +1,445 @@
+//! Wires ComputeMarkets: each one that reads becomes a follower, the market's wallets and its sender; each one that does not says
+//! in its conditions which field to mend. A market that fails never blocks another.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
+use thiserror::Error;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use super::{
+    context::{Context, MANAGER, RESYNC},
+    transaction::{self, TransactionInputs},
+    wallet::{self, WalletInputs},
+};
+use crate::{
+    act::transact::{MarketTerms, TransactContext},
+    api::{
+        ComputeMarket, ComputeTransaction, ComputeWallet,
+        condition::{self, CHAIN_SYNCED, CONTRACTS_VERIFIED, ENDPOINTS_REACHABLE, READY, Status},
+        duration::{self, DurationError},
+        market::{ComputeMarketStatus, Endpoint, MarketContracts, MarketToken},
+        wei::{self, WeiError},
+    },
+    chain_io::{
+        contracts::{Contracts, ContractsError},
+        endpoint::{EndpointConfig, EndpointError, Endpoints},
+
+        follower::{Follower, FollowerConfig},
+        publisher::Publisher,
+        reverts::explain,
+    },
+    core::{
+        ids::ChainId,
+        tx::{FeePolicy, Heads},
+        view::{ChainView, Freshness},
+    },
+    kube_io::{KubeError, events::Severity, reconcile::Outcome, reflected::Reflected, status, within},
+    observe::{clock, markets::Market, meters::time_of},
+};
+
+/// Why a market cannot be followed.
+#[derive(Debug, Error)]
+pub enum MarketError {
+    /// A URL's Secret cannot be read.
+    #[error("endpoints[{name}].urlFrom: Secret {secret} in {namespace}: {why}")]
+    Secret {
+        /// Which endpoint.
+        name: String,
+        /// Which Secret.
+        secret: String,
+        /// Where.
+        namespace: String,
+        /// Why.
+        why: String,
+    },
+    /// An endpoint has neither or cannot be used.
+    #[error("endpoints[{0}] has neither url nor urlFrom: give it one")]
+    NoUrl(String),
+    /// The endpoints do not answer as they should.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The contracts are not what the spec says.
+    #[error(transparent)]
+    Contracts(#[from] ContractsError),
+    /// The directory is no address.
+    #[error("spec.directory {0:?} is not an address")]
+    Directory(String),
+    /// A duration does not read.
+    #[error("spec.{field}: {source}")]
+    Duration {
+        /// Which field.
+        field: &'static str,
+        /// Why.
+        source: DurationError,
+    },
+    /// A gas price does not read.
+    #[error("spec.fees.maxFeePerGas: {0}")]
+    Fee(#[from] WeiError),
+}
+
+impl MarketError {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => "SecretUnreadable",
+            Self::NoUrl(_) | Self::Directory(_) | Self::Duration { .. } | Self::Fee(_) => "InvalidSpec",
+            Self::Endpoint(_) => "EndpointsUnusable",
+            Self::Contracts(error) => error.label(),
+        }
+    }
+}
+
+/// A followed market's tasks; dropping it ends them.
+struct Running {
+    uid: String,
+    generation: i64,
+    contracts: MarketContracts,
+    _tasks: JoinSet<()>,
+}
+
+/// What this controller needs beside the context.
+#[derive(Clone)]
+pub struct MarketDesk {
+    /// The operator's own namespace: Secrets of endpoint URLs live there.
+    pub namespace: String,
+    /// Cache of transactions, to ring their sender.
+    pub transactions: Reflected<ComputeTransaction>,
+    /// Cache of wallets, to ring their controller.
+    pub wallets: Reflected<ComputeWallet>,
+    /// Counts up whenever a chain view changed, so that every controller looks again.
+    pub moved: Arc<watch::Sender<u64>>,
+    running: Arc<Mutex<BTreeMap<String, Running>>>,
+}
+
+impl MarketDesk {
+    /// Nothing is followed yet.
+    #[must_use]
+    pub fn new(
+        namespace: String,
+        transactions: Reflected<ComputeTransaction>,
+        wallets: Reflected<ComputeWallet>,
+        moved: Arc<watch::Sender<u64>>,
+    ) -> Self {
+        Self { namespace, transactions, wallets, moved, running: Arc::default() }
+    }
+
+    fn contracts_of(&self, name: &str, uid: &str, generation: i64) -> Option<MarketContracts> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running
+            .get(name)
+            .filter(|running| running.uid == uid && running.generation == generation)
+            .map(|running| running.contracts.clone())
+    }
+
+    fn end(&self, context: &Context, name: &str) {
+        context.eyes.markets.remove(name);
+        context.transacts.remove(name);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// One pass over one market.
+pub async fn pass(context: Context, desk: MarketDesk, name: ObjectRef<ComputeMarket>) -> Outcome {
+    let began = Instant::now();
+    let outcome = match context.eyes.stores.markets.get(&name) {
+        Some(found) if found.meta().deletion_timestamp.is_none() => reconcile(&context, &desk, &found).await,
+        Some(_) | None => {
+            desk.end(&context, &name.name);
+            Outcome::Done
+        }
+    };
+    context.passed("ComputeMarket", &name, began, outcome)
+}
+
+async fn reconcile(context: &Context, desk: &MarketDesk, found: &ComputeMarket) -> Outcome {
+    let name = found.name_any();
+    let uid = found.uid().unwrap_or_default();
+    let generation = found.metadata.generation.unwrap_or_default();
+    let contracts = match desk.contracts_of(&name, &uid, generation) {
+        Some(contracts) => Ok(contracts),
+        None => {
+            desk.end(context, &name);
+            start(context, desk, found, uid, generation).await
+        }
+    };
+    match contracts {
+        Ok(contracts) => {
+            if report(context, found, Ok(contracts)).await { Outcome::After(Duration::from_secs(10)) } else { Outcome::Failed }
+        }
+        Err(error) => {
+            tracing::warn!(market = name, %error, "market not followed");
+            context.tell(found, Severity::Warning, error.reason(), "Follow", error.to_string()).await;
+            report(context, found, Err(&error)).await;
+            Outcome::Failed
+        }
+    }
+}
+
+async fn start(
+    context: &Context,
+    desk: &MarketDesk,
+    found: &ComputeMarket,
+    uid: String,
+    generation: i64,
+) -> Result<MarketContracts, MarketError> {
+    let spec = &found.spec;
+    let name = found.name_any();
+    let chain = ChainId(u64::try_from(spec.chain_id).unwrap_or_default());
+    let mut configs = Vec::with_capacity(spec.endpoints.len());
+    for endpoint in &spec.endpoints {
+        let url = url_of(context, &desk.namespace, endpoint).await?;
+        configs.push(EndpointConfig::parse(&endpoint.name, &url)?);
+    }
+    let endpoints = Endpoints::new(chain, configs)?;
+    endpoints.assert_chain().await?;
+    let directory = spec.directory.parse().map_err(|_| MarketError::Directory(spec.directory.clone()))?;
+    let contracts = Contracts::read(&endpoints, directory).await?;
+    let time = |field, text: &str| duration::parse(text).map_err(|source| MarketError::Duration { field, source });
+    let poll_interval = spec.poll_interval.as_deref().map(|text| time("pollInterval", text)).transpose()?;
+    let fees = FeePolicy {
+        max_fee_cap: wei::gas_price(&spec.fees.max_fee_per_gas)?,
+        replace_after: time("fees.replaceAfter", &spec.fees.replace_after)?,
+        ..FeePolicy::default()
+    };
+    let config = FollowerConfig {
+        start_depth: u64::try_from(spec.finality.start.depth).unwrap_or_default(),
+        poll_interval,
+        ..FollowerConfig::of(&contracts)
+    };
+    let follower = Follower::spawn(endpoints.clone(), config);
+    let view = follower.view.clone();
+    let mut tasks = JoinSet::new();
+    let (heads_tx, heads) = watch::channel(None);
+    tasks.spawn(bridge(context.clone(), name.clone(), view.clone(), heads_tx, desk.moved.clone()));
+    tasks.spawn(async move {
+        // The follower ends with this set of tasks.
+        let _follower = AbortOnDrop(follower);
+        std::future::pending::<()>().await;
+    });
+    let transact = transact(context, &name, chain, fees, &endpoints).ok_or_else(|| MarketError::NoUrl(name.clone()))?;
+    spawn_senders(&mut tasks, desk, context, &transact, &heads);
+    let listed = status_of(&contracts);
+    context.transacts.put(name.clone(), transact);
+    context.eyes.markets.put(Market {
+        name: name.clone(),
+        chain,
+        lease_book: contracts.lease_book.address,
+        windows: contracts.windows,
+        tokens: listed.tokens.clone(),
+        endpoints,
+        view,
+        since: clock::wall(),
+    });
+    let running = Running { uid, generation, contracts: listed.clone(), _tasks: tasks };
+    desk.running.lock().unwrap_or_else(PoisonError::into_inner).insert(name, running);
+    Ok(listed)
+}
+
+struct AbortOnDrop(Follower);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.task.abort();
+    }
+}
+
+fn transact(context: &Context, name: &str, chain: ChainId, fees: FeePolicy, endpoints: &Arc<Endpoints>) -> Option<Arc<TransactContext>> {
+    let first = endpoints.all().first()?.provider().clone();
+    let (reads, all) = (endpoints.clone(), endpoints.clone());
+    let publisher = Publisher::new(
+        Arc::new(move || reads.read().unwrap_or_else(|| first.clone())),
+        Arc::new(move || all.all().iter().map(|each| (each.name().to_owned(), each.provider().clone())).collect()),
+        explain,
+        Duration::from_secs(5),
+    );
+    let (clock, markets, market) = (context.eyes.clock, context.eyes.markets.clone(), name.to_owned());
+    let now = Arc::new(move || clock.now(markets.get(&market).and_then(|market| market.view()).map(|view| view.now())));
+    Some(Arc::new(TransactContext::new(context.client().clone(), publisher, MarketTerms::new(name, chain, fees), now)))
+}
+
+fn spawn_senders(
+    tasks: &mut JoinSet<()>,
+    desk: &MarketDesk,
+    context: &Context,
+    transact: &Arc<TransactContext>,
+    heads: &watch::Receiver<Option<Heads>>,
+) {
+    let stores = &context.eyes.stores;
+    let ring = Arc::new(Notify::new());
+    tasks.spawn(ringing(desk.transactions.clone(), ring.clone()));
+    let inputs = TransactionInputs {
+        context: transact.clone(),
+        transactions: stores.transactions.clone(),
+        wallets: stores.wallets.clone(),
+        changed: ring,
+        heads: heads.clone(),
+    };
+    tasks.spawn(async move {
+        transaction::run(inputs).await;
+    });
+    let ring = Arc::new(Notify::new());
+    tasks.spawn(ringing(desk.wallets.clone(), ring.clone()));
+    let inputs = WalletInputs {
+        context: transact.clone(),
+        wallets: stores.wallets.clone(),
+        transactions: stores.transactions.clone(),
+        changed: ring,
+        heads: heads.clone(),
+    };
+    tasks.spawn(async move {
+        wallet::run(inputs).await;
+    });
+}
+
+async fn ringing<K>(kind: Reflected<K>, ring: Arc<Notify>)
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let mut changes = std::pin::pin!(kind.changes(RESYNC));
+    while changes.next().await.is_some() {
+        ring.notify_one();
+    }
+}
+
+/// Turns each new view into what the senders wait for, a tick for every controller, and the metrics.
+async fn bridge(
+    context: Context,
+    name: String,
+    mut view: watch::Receiver<Option<Arc<ChainView>>>,
+    heads: watch::Sender<Option<Heads>>,
+    moved: Arc<watch::Sender<u64>>,
+) {
+    loop {
+        let seen = view.borrow_and_update().clone();
+        if let Some(seen) = seen {
+            let fresh = seen.freshness == Freshness::Fresh;
+            context.metrics.chain(&name, seen.head.block.number, seen.finalized.block.number, i64::from(fresh));
+            heads.send_replace(fresh.then(|| Heads {
+                number: seen.head.block.number,
+                hash: seen.head.block.hash,
+                time: seen.head.block.time,
+                settled: seen.finalized.block.number,
+            }));
+            moved.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if view.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn url_of(context: &Context, namespace: &str, endpoint: &Endpoint) -> Result<String, MarketError> {
+    if let Some(url) = &endpoint.url {
+        return Ok(url.clone());
+    }
+    let from = endpoint.url_from.as_ref().ok_or_else(|| MarketError::NoUrl(endpoint.name.clone()))?;
+    let reference = &from.secret_key_ref;
+    let failed = |why: String| MarketError::Secret {
+        name: endpoint.name.clone(),
+        secret: reference.name.clone(),
+        namespace: namespace.to_owned(),
+        why,
+    };
+    let api = Api::<Secret>::namespaced(context.client().clone(), namespace);
+    let secret = within("read an endpoint's Secret", api.get(&reference.name))
+        .await
+        .map_err(|error: KubeError| failed(error.to_string()))?;
+    let bytes = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(&reference.key))
+        .ok_or_else(|| failed(format!("has no key {}", reference.key)))?;
+    let text = String::from_utf8(bytes.0.clone()).map_err(|_| failed(format!("key {} is not text", reference.key)))?;
+    Ok(text.trim().to_owned())
+}
+
+fn status_of(contracts: &Contracts) -> MarketContracts {
+    let seconds = |value: u32| Some(duration::format_seconds(value.into()));
+    MarketContracts {
+        lease_book: contracts.lease_book.address.to_string(),
+        stake_vault: contracts.stake_vault.address.to_string(),
+        params: contracts.params.address.to_string(),
+        deploy_block: i64::try_from(contracts.from_block).unwrap_or(i64::MAX),
+        final_window: seconds(contracts.windows.final_reports),
+        vest_epoch: seconds(contracts.windows.vest_epoch),
+        tokens: contracts
+            .tokens
+            .iter()
+            .map(|token| MarketToken {
+                id: token.index.into(),
+                symbol: token.symbol.clone(),
+                address: token.asset.to_string(),
+                decimals: decimals(token.scale),
+            })
+            .collect(),
+    }
+}
+
+/// Six and as many as the scale has zeros: scale is 10^(decimals - 6).
+fn decimals(scale: u64) -> i32 {
+    i32::try_from(scale.checked_ilog10().unwrap_or(0)).unwrap_or(0).saturating_add(6)
+}
+
+async fn report(context: &Context, found: &ComputeMarket, contracts: Result<MarketContracts, &MarketError>) -> bool {
+    let old = found.status.clone().unwrap_or_default();
+    let now = time_of(clock::wall().0);
+    let generation = found.metadata.generation;
+    let mut next = ComputeMarketStatus { observed_generation: generation, contracts: old.contracts, conditions: old.conditions };
+    let view = context.eyes.markets.get(&found.name_any()).and_then(|market| market.view());
+    let (verified, reachable, synced) = match &contracts {
+        Ok(_) => {
+            let synced = match view.as_ref().map(|view| view.freshness) {
+                Some(Freshness::Fresh) => (Status::True, "Fresh", "endpoints advance and agree".to_owned()),
+                Some(Freshness::Stale { .. }) => (Status::Unknown, "Stale", "no endpoint advances".to_owned()),
+                Some(Freshness::Disagreement { height }) => {
+                    (Status::False, "Disagreement", format!("endpoints disagree about block {height}"))
+                }
+                None => (Status::Unknown, "Backfilling", "reading the contracts' logs for the first time".to_owned()),
+            };
+            ((Status::True, "AsExpected", String::new()), (Status::True, "AsExpected", String::new()), synced)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let unknown = (Status::Unknown, error.reason(), text.clone());
+            let broken = (Status::False, error.reason(), text);
+            match error {
+                MarketError::Contracts(_) => (broken, unknown.clone(), unknown),
+                MarketError::Secret { .. }
+                | MarketError::NoUrl(_)
+                | MarketError::Endpoint(_)
+                | MarketError::Directory(_)
+                | MarketError::Duration { .. }
+                | MarketError::Fee(_) => (unknown.clone(), broken, unknown),
+            }
+        }
+    };
+    let ready = match &contracts {
+        Ok(_) => synced.clone(),
+        Err(error) => (Status::False, error.reason(), error.to_string()),
+    };
+    for (kind, (is, reason, text)) in
+        [(CONTRACTS_VERIFIED, verified), (ENDPOINTS_REACHABLE, reachable), (CHAIN_SYNCED, synced), (READY, ready)]
+    {
+        condition::set(&mut next.conditions, kind, is, reason, &text, generation, now.clone());
+    }
+    if let Ok(contracts) = contracts {
+        next.contracts = Some(contracts);
+    }
+    let api = Api::<ComputeMarket>::all(context.client().clone());
+    match status::write(&api, MANAGER, found, &next, &[]).await {
+        Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
+        Err(error) => {
+            tracing::warn!(market = found.name_any(), %error, "status not written");
+            false
+        }
+    }
+}
