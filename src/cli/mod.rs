@@ -5,12 +5,24 @@ use std::io;
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+pub mod accept;
+pub mod bids;
 pub mod chain;
+pub mod close;
 pub mod crds;
 pub mod gateway;
-pub mod operator;
+pub mod kept;
+pub mod lease;
+pub mod logs;
+pub mod manifest;
 pub mod market;
+pub mod needs_file;
+pub mod operator;
+pub mod output;
 pub mod provider;
+pub mod request;
+pub mod tenant;
+pub mod wallet_file;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.
 ///
@@ -57,6 +69,22 @@ pub enum Verb {
     Market(market::MarketArgs),
     /// Act as a provider's owner.
     Provider(provider::ProviderArgs),
+    /// Post a funded order: what to run, what it needs, what it may cost.
+    Request(request::RequestArgs),
+    /// List the bids for an order.
+    Bids(bids::BidsArgs),
+    /// Accept a bid: the lease opens, and the manifest goes to the provider.
+    Accept(accept::AcceptArgs),
+    /// Look at leases.
+    Lease(lease::LeaseArgs),
+    /// Send a lease's manifest again.
+    Manifest(manifest::ManifestArgs),
+    /// Print the output of a lease's container.
+    Logs(logs::LogsArgs),
+    /// End a lease and print its bill.
+    Close(close::CloseArgs),
+    /// Pay out a lease that was stopped or ended.
+    Finalize(close::FinalizeArgs),
 }
 
 /// Runs the chosen verb.
@@ -71,7 +99,23 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
         Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),
         Verb::Provider(args) => Ok(provider::run(args, &mut io::stdout()).await?),
+        Verb::Request(args) => Ok(request::run(&args).await?),
+        Verb::Bids(args) => Ok(bids::run(&args).await?),
+        Verb::Accept(args) => Ok(accept::run(&args).await?),
+        Verb::Lease(args) => Ok(lease::run(&args).await?),
+        Verb::Manifest(args) => Ok(manifest::run(&args).await?),
+        Verb::Logs(args) => Ok(logs::run(&args).await?),
+        Verb::Close(args) => Ok(close::run(&args).await?),
+        Verb::Finalize(args) => Ok(close::finalize(&args).await?),
     }
+}
+
+/// What the process exits with: 2 where the command line was wrong, else 1.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error
+        .downcast_ref::<tenant::TenantError>()
+        .map_or(1, tenant::TenantError::exit_code)
 }
 
 fn log(cli: &Cli) -> anyhow::Result<()> {

@@ -266,7 +266,7 @@ impl<'a> Tenant<'a> {
     /// # Errors
     /// `close` said no.
     pub fn close(&self, lease: &str) -> Result<Value> {
-        self.run(&["close", lease, "--yes"])
+        self.run(&["close", lease])
     }
 }
 
