@@ -1,5 +1,5 @@
 //! Real parts for Leaseport's tests, its demo and its benchmarks: a control plane, a node, GPUs, a chain, and cuts
-//! between them. Nothing here is shipped to a cluster, and nothing here knows what Leaseport does.
+//! between them. Nothing here is shipped to a cluster, and nothing here but `scene` knows what Leaseport does.
 
 mod command;
 pub mod image;
@@ -7,6 +7,7 @@ pub mod prepare;
 pub mod progress;
 pub mod proxy;
 pub mod rpc;
+pub mod scene;
 pub mod world;
 
 pub use proxy::Proxy;

@@ -72,6 +72,8 @@ enum Command {
         /// Its name, as in `status`.
         part: String,
     },
+    /// Play one lease from order to balance sheet on a fresh world, tell it, and leave all of it running.
+    Demo,
     /// Start a stopped part again.
     StartPart {
         /// Its name, as in `status`.
@@ -171,6 +173,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::StopPart { part } => {
             World::attach(&run_dir)?.stop_part(part)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo => {
+            let world = Options {
+                run_dir,
+                ..Options::from_env(&cli.name)
+            };
+            leaseport_e2e::scene::demo::play(world)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::StartPart { part } => {

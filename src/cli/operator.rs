@@ -39,7 +39,11 @@ pub struct OperatorArgs {
     #[arg(long, env = "LEASEPORT_OPS_ADDRESS", default_value = "0.0.0.0:9090")]
     pub ops_address: SocketAddr,
     /// Image of the placeholder pods that hold promised capacity; it must do nothing until it is stopped.
-    #[arg(long, env = "LEASEPORT_PAUSE_IMAGE", default_value = "registry.k8s.io/pause:3.10")]
+    #[arg(
+        long,
+        env = "LEASEPORT_PAUSE_IMAGE",
+        default_value = "registry.k8s.io/pause:3.10"
+    )]
     pub pause_image: String,
     /// Priority class of placeholder and lease pods; empty for none.
     #[arg(long, env = "LEASEPORT_PRIORITY_CLASS", default_value = name::LEASE_PRIORITY)]
@@ -93,12 +97,18 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
 }
 
 fn config(args: OperatorArgs) -> OperatorConfig {
-    let account = |name: String| Account { namespace: args.namespace.clone(), name };
+    let account = |name: String| Account {
+        namespace: args.namespace.clone(),
+        name,
+    };
     // A restarted replica keeps its name, and must not take its own old lock for a held one.
     let identity = format!("{}-{}", args.pod_name, std::process::id());
     OperatorConfig {
         settings: Settings {
-            accounts: Accounts { operator: account(args.operator_account), gateway: account(args.gateway_account) },
+            accounts: Accounts {
+                operator: account(args.operator_account),
+                gateway: account(args.gateway_account),
+            },
             pause_image: args.pause_image,
             priority_class: (!args.priority_class.is_empty()).then_some(args.priority_class),
             termination_grace_seconds: args.termination_grace_seconds,

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::options::Lane;
-use super::part::{Place, joining, run_in};
+use super::part::{Part, Place, Ready, Stop, joining, run_in};
 use super::{Error, Health, PATIENCE, STOP_PATIENCE, World, control_plane, file, gpus, node, pki};
 use crate::{command, rpc};
 
@@ -96,6 +97,34 @@ impl World {
         };
         gpu.1 = health;
         gpus::write_inventory(&path, &listed)
+    }
+
+    /// Starts a program of the caller's as a part of this world: it outlives the caller, its output is in the log folder, and `down` ends it
+    /// with the rest. One of that name that runs already is stopped first.
+    ///
+    /// # Errors
+    /// [`Error::Part`] if it does not become ready.
+    pub fn start_program(
+        &mut self,
+        name: &str,
+        command: Vec<String>,
+        ready: Ready,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        if self.state.part(name).is_ok() {
+            self.stop_part(name)?;
+            self.state.parts.retain(|part| part.name != name);
+        }
+        self.launch(Part {
+            name: name.to_owned(),
+            command,
+            place: Place::Host,
+            ready,
+            stop: Stop::Terminate,
+            log: self.state.log_dir.join(format!("{name}.log")),
+            process: None,
+        })?;
+        self.state.part(name)?.wait_ready(&self.state, limit)
     }
 
     /// Stops one part, as `kube-apiserver`, `kubelet` or `anvil`; the others go on.

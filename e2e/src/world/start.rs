@@ -254,7 +254,7 @@ impl World {
         Ok(())
     }
 
-    fn launch(&mut self, mut part: Part) -> Result<(), Error> {
+    pub(super) fn launch(&mut self, mut part: Part) -> Result<(), Error> {
         self.state.parts.push(part.clone());
         self.state.save()?;
         let result = part.start(&self.state);

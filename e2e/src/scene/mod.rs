@@ -1,0 +1,19 @@
+//! A market at work on a world: contracts on its chain, a provider registered, the operator and the gateway running under their own
+//! service accounts, and a tenant at its command line. It stages and looks; it may not do what the product should do by itself.
+
+mod admin;
+mod binary;
+mod cast;
+pub mod demo;
+mod ledger;
+mod patience;
+mod stage;
+mod tenant;
+
+pub use admin::fill;
+pub use binary::{Leaseport, Refused};
+pub use cast::{Actor, Cast};
+pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt};
+pub use patience::{eventually, within};
+pub use stage::{Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices};
+pub use tenant::{Opened, Posted, Sent, Tenant, Wish};

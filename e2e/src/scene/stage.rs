@@ -1,0 +1,573 @@
+//! Sets a market up on a world, step by step, and holds what scenarios pull at: the operator's process, the ways it reaches cluster and
+//! chain, the objects it writes.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::binary::Leaseport;
+use super::cast::Cast;
+use super::ledger::Ledger;
+use super::patience::{eventually, within};
+use super::{Tenant, admin};
+use crate::world::{Options, Ready};
+use crate::{Proxy, World};
+
+/// The namespace of the samples' provider.
+pub const PROVIDER_NAMESPACE: &str = "gpu-provider";
+/// Name of the operator among the world's parts.
+pub const OPERATOR: &str = "leaseport-operator";
+/// Name of the gateway among the world's parts.
+pub const GATEWAY: &str = "leaseport-gateway";
+/// Where the operator's and the gateway's accounts are.
+const SYSTEM_NAMESPACE: &str = "leaseport-system";
+/// Node label that the sample offer selects by.
+const GPU_PRODUCT: &str = "nvidia.com/gpu.product";
+/// How long a program may take until it serves.
+const START: Duration = Duration::from_secs(30);
+
+/// Whether the operator reaches cluster and chain through proxies that a scenario can cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// Through proxies; they live as long as the scene's value.
+    Possible,
+    /// Directly, so that the programs outlive the scene's value.
+    Never,
+}
+
+/// What a scene is asked to be.
+#[derive(Clone, Debug)]
+pub struct SceneOptions {
+    /// Its world.
+    pub world: Options,
+    /// Whether outages can be cut.
+    pub cuts: Cuts,
+    /// Dollars minted for the tenant, whole ones.
+    pub tenant_dollars: u32,
+}
+
+/// The market's contracts as `market deploy` printed them.
+#[derive(Clone, Debug)]
+pub struct Market {
+    /// The one address from which all others are read.
+    pub directory: String,
+    /// Everything that was printed.
+    pub printed: Value,
+}
+
+/// A market at work.
+#[derive(Debug)]
+pub struct Scene {
+    /// What it runs on.
+    pub world: World,
+    /// The program under test.
+    pub leaseport: Leaseport,
+    /// Who acts.
+    pub cast: Cast,
+    /// The contracts.
+    pub market: Market,
+    /// What the chain says.
+    pub ledger: Ledger,
+    /// The operator's way to the API server, if it can be cut.
+    pub api_proxy: Option<Proxy>,
+    /// The operator's way to the chain, if it can be cut.
+    pub rpc_proxy: Option<Proxy>,
+    /// The gateway's URL with its pin.
+    pub gateway_url: String,
+    operator_ops: SocketAddr,
+    operator_command: Vec<String>,
+}
+
+impl Scene {
+    /// Starts a world and a market on it, and waits until every object of the samples is ready. `say` is told each step as it is done.
+    ///
+    /// # Errors
+    /// The first step that failed, with what the program said.
+    pub fn up(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
+        let run_dir = std::path::absolute(&options.world.run_dir)?;
+        let home = run_dir.join("home");
+        let mut world = World::up(&options.world)?;
+        match options.cuts {
+            Cuts::Possible => {}
+            Cuts::Never => world.keep(),
+        }
+        say("the world is up: control plane, node with GPUs, chain");
+        let leaseport = Leaseport::find(&home)?;
+        let cast = Cast::gather(&run_dir.join("keys"))?;
+        let rpc_url = world.rpc_url().to_owned();
+
+        let market = deploy(&leaseport, &cast, &rpc_url, options.tenant_dollars, say)?;
+        let gateway = free_address()?;
+        let (gateway_url, tls_dir) = gateway_identity(&leaseport, &run_dir.join("gateway-tls"), gateway)?;
+        let provider = register(&leaseport, &cast, &rpc_url, &market, &gateway_url)?;
+        say(&format!("provider {provider} is registered and has staked 1000"));
+        let ledger = Ledger {
+            rpc_url: rpc_url.clone(),
+            lease_book: printed(&market.printed, "/leaseBook")?,
+            token: printed(&market.printed, "/tokens/0/address")?,
+            provider,
+        };
+
+        let (api_proxy, rpc_proxy) = match options.cuts {
+            Cuts::Never => (None, None),
+            Cuts::Possible => (
+                Some(Proxy::start(world.state().apiserver_addr.parse()?)?),
+                Some(Proxy::start(authority(&rpc_url).parse()?)?),
+            ),
+        };
+        let mut scene = Self {
+            world,
+            leaseport,
+            cast,
+            market,
+            ledger,
+            api_proxy,
+            rpc_proxy,
+            gateway_url,
+            operator_ops: free_address()?,
+            operator_command: Vec::new(),
+        };
+        scene.apply_samples(say)?;
+        scene.start_operator()?;
+        scene.start_gateway(gateway, &tls_dir)?;
+        scene.wait_ready()?;
+        say("market, wallets, provider and offer are Ready");
+        Ok(scene)
+    }
+
+    /// The tenant at its command line.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant<'_> {
+        Tenant::new(self, &self.cast.tenant)
+    }
+
+    fn operator_rpc(&self) -> String {
+        match &self.rpc_proxy {
+            Some(proxy) => format!("http://{}", proxy.addr()),
+            None => self.ledger.rpc_url.clone(),
+        }
+    }
+
+    fn apply_samples(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
+        admin::install(&self.world)?;
+        say("kubectl apply: crds/, deploy/, deploy/provider/");
+        for (secret, actor) in [("wallet-duty", &self.cast.duty), ("wallet-bids", &self.cast.bids)] {
+            admin::key_secret(&self.world, PROVIDER_NAMESPACE, secret, &actor.key_file)?;
+        }
+        let chain_id = self.market.printed["chainId"].to_string();
+        let product = self.gpu_product()?;
+        let symbol = printed(&self.market.printed, "/tokens/0/symbol")?.to_lowercase();
+        let rpc_url = self.operator_rpc();
+        let provider = self.ledger.provider.to_string();
+        let values = [
+            ("CHAIN_ID", chain_id.as_str()),
+            ("RPC_URL", &rpc_url),
+            ("DIRECTORY", &self.market.directory),
+            ("PROVIDER_ID", &provider),
+            ("PAYOUT_ADDRESS", self.cast.payout.address),
+            ("GATEWAY_URL", &self.gateway_url),
+            ("GPU_PRODUCT", &product),
+            ("CURRENCY", &symbol),
+        ];
+        for file in ["market.yaml", "wallets.yaml", "provider.yaml", "offer.yaml"] {
+            admin::sample(&self.world, file, &values)?;
+        }
+        say("kubectl apply: deploy/samples (market, wallets, provider, offer), keys as Secrets");
+        Ok(())
+    }
+
+    /// What the nodes of this world are labelled with.
+    fn gpu_product(&self) -> Result<String> {
+        let nodes = self.world.kubectl_json(&["get", "nodes"])?;
+        let product = nodes["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(|node| node["metadata"]["labels"][GPU_PRODUCT].as_str().map(str::to_owned));
+        product.with_context(|| format!("no node has the label {GPU_PRODUCT}"))
+    }
+
+    fn kubeconfig(&self, account: &str) -> Result<PathBuf> {
+        let url = self
+            .api_proxy
+            .as_ref()
+            .map(|proxy| format!("https://{}", proxy.addr()));
+        Ok(self
+            .world
+            .service_account_kubeconfig(SYSTEM_NAMESPACE, account, url.as_deref())?)
+    }
+
+    /// Runs the operator under its own account until it is ready; one that runs already is stopped first.
+    ///
+    /// # Errors
+    /// It ended or is not ready in time, with the end of its log.
+    pub fn start_operator(&mut self) -> Result<()> {
+        if self.operator_command.is_empty() {
+            let kubeconfig = self.kubeconfig("leaseport-operator")?;
+            let ops = self.operator_ops.to_string();
+            self.operator_command = self.program(
+                &kubeconfig,
+                &[
+                    "operator",
+                    "--namespace",
+                    SYSTEM_NAMESPACE,
+                    "--ops-address",
+                    &ops,
+                    "--pause-image",
+                    crate::image::PAUSE,
+                    "--dns",
+                    "node",
+                    "--termination-grace-seconds",
+                    "2",
+                    "--report-every",
+                    "10s",
+                    "--settle-every",
+                    "20s",
+                ],
+            );
+        }
+        let command = self.operator_command.clone();
+        self.world.start_program(OPERATOR, command, Ready::Started, START)?;
+        let lives = within(START, "the operator is ready", || {
+            if !self.world.state().part(OPERATOR)?.alive() {
+                return Ok(Some(false));
+            }
+            Ok(get(self.operator_ops, "/readyz")?.starts_with("ok").then_some(true))
+        })
+        .with_context(|| self.log_tail(OPERATOR))?;
+        if !lives {
+            bail!("the operator ended; {}", self.log_tail(OPERATOR));
+        }
+        Ok(())
+    }
+
+    fn start_gateway(&mut self, address: SocketAddr, tls_dir: &str) -> Result<()> {
+        let kubeconfig = self.kubeconfig("leaseport-gateway")?;
+        let listen = address.to_string();
+        let command = self.program(
+            &kubeconfig,
+            &[
+                "gateway",
+                "--listen",
+                &listen,
+                "--namespace",
+                PROVIDER_NAMESPACE,
+                "--provider",
+                "main",
+                "--tls-dir",
+                tls_dir,
+            ],
+        );
+        let ready = Ready::Logged("gateway serves".into());
+        self.world.start_program(GATEWAY, command, ready, START)?;
+        Ok(())
+    }
+
+    /// A command line that runs a verb of the binary with nothing of the caller's environment.
+    fn program(&self, kubeconfig: &std::path::Path, arguments: &[&str]) -> Vec<String> {
+        let mut command = vec![
+            "env".to_owned(),
+            "-i".to_owned(),
+            format!("KUBECONFIG={}", kubeconfig.display()),
+            "LEASEPORT_LOG=leaseport=debug,warn".to_owned(),
+            "RUST_BACKTRACE=1".to_owned(),
+            "NO_COLOR=1".to_owned(),
+            self.leaseport.path().display().to_string(),
+        ];
+        command.extend(arguments.iter().map(|&word| word.to_owned()));
+        command
+    }
+
+    /// Kills the operator as a crash does: no signal it could handle, nothing handed back.
+    ///
+    /// # Errors
+    /// It was never started.
+    pub fn kill_operator(&mut self) -> Result<()> {
+        Ok(self.world.kill_part(OPERATOR)?)
+    }
+
+    fn wait_ready(&self) -> Result<()> {
+        let kinds = [
+            "computemarket/local",
+            "computewallet/duty",
+            "computewallet/bids",
+            "computeprovider/main",
+            "computeoffer/gpus",
+        ];
+        for kind in kinds {
+            let object = || self.world.kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind]);
+            eventually(&format!("{kind} is Ready"), || {
+                let found = object()?;
+                match condition(&found, "Ready") {
+                    Some(ready) if ready["status"] == "True" => Ok(Some(())),
+                    Some(ready) => bail!("{}: {}", ready["reason"], ready["message"]),
+                    None => bail!("no condition Ready"),
+                }
+            })
+            .with_context(|| self.log_tail(OPERATOR))?;
+        }
+        Ok(())
+    }
+
+    /// One of the provider's objects, such as `computelease/7-0-1`.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn object(&self, kind_and_name: &str) -> Result<Value> {
+        Ok(self
+            .world
+            .kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind_and_name])?)
+    }
+
+    /// All of the provider's objects of a kind.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn objects(&self, kind: &str) -> Result<Vec<Value>> {
+        let list = self
+            .world
+            .kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind])?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The namespace of a lease's workload.
+    ///
+    /// # Errors
+    /// The operator has not named one in time.
+    pub fn namespace_of(&self, lease: &str) -> Result<String> {
+        let kind_and_name = self.lease_object(lease)?;
+        eventually("the lease's namespace", || {
+            let object = self.object(&kind_and_name)?;
+            Ok(object["status"]["namespace"].as_str().map(str::to_owned))
+        })
+    }
+
+    /// The ComputeLease of a lease, by kind and name.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub fn lease_object(&self, lease: &str) -> Result<String> {
+        eventually(&format!("a ComputeLease for {lease}"), || {
+            Ok(self
+                .objects("computeleases")?
+                .iter()
+                .find(|object| object["spec"]["leaseId"] == lease)
+                .and_then(|object| object["metadata"]["name"].as_str())
+                .map(|name| format!("computelease/{name}")))
+        })
+        .with_context(|| self.log_tail(OPERATOR))
+    }
+
+    /// The pods of a lease.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn pods(&self, namespace: &str) -> Result<Vec<Value>> {
+        let list = self.world.kubectl_json(&["--namespace", namespace, "get", "pods"])?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The one pod of a lease, once its container runs and holds its devices.
+    ///
+    /// # Errors
+    /// It does not run in time, with how far it came and the operator's last words.
+    pub fn running_pod(&self, lease: &str) -> Result<Value> {
+        let namespace = self.namespace_of(lease)?;
+        eventually(&format!("a running pod in {namespace}"), || {
+            let pods = self.pods(&namespace)?;
+            let Some(pod) = pods.first() else { return Ok(None) };
+            if pod["status"]["phase"] != "Running" || devices(pod).is_empty() {
+                bail!("{}", pod["status"]);
+            }
+            Ok(Some(pod.clone()))
+        })
+        .with_context(|| self.log_tail(OPERATOR))
+    }
+
+    /// The operator's metrics as text.
+    ///
+    /// # Errors
+    /// It does not serve.
+    pub fn metrics(&self) -> Result<String> {
+        get(self.operator_ops, "/metrics")
+    }
+
+    /// The value of one series, 0 where it does not exist.
+    ///
+    /// # Errors
+    /// The operator does not serve.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Result<u64> {
+        let text = self.metrics()?;
+        let line = text.lines().find(|line| {
+            line.starts_with(name)
+                && labels
+                    .iter()
+                    .all(|(label, value)| line.contains(&format!("{label}=\"{value}\"")))
+        });
+        let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or("0");
+        value.parse().with_context(|| format!("{name}: {value}"))
+    }
+
+    /// Where a part's output is.
+    #[must_use]
+    pub fn log(&self, part: &str) -> PathBuf {
+        self.world.state().log_dir.join(format!("{part}.log"))
+    }
+
+    /// The last lines of a part's output.
+    #[must_use]
+    pub fn log_tail(&self, part: &str) -> String {
+        let text = fs::read(self.log(part)).unwrap_or_default();
+        let tail = crate::command::last_lines(&String::from_utf8_lossy(&text), 15);
+        format!("the end of {}:\n{tail}", self.log(part).display())
+    }
+}
+
+/// A condition of an object by its type.
+#[must_use]
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == kind)
+}
+
+/// The ids of the devices a pod's containers hold, as the kubelet tells them.
+#[must_use]
+pub fn devices(pod: &Value) -> Vec<String> {
+    let containers = pod["status"]["containerStatuses"].as_array();
+    let resources = containers
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["allocatedResourcesStatus"].as_array())
+        .flatten()
+        .filter_map(|resource| resource["resources"].as_array())
+        .flatten();
+    resources
+        .filter_map(|device| device["resourceID"].as_str().map(str::to_owned))
+        .collect()
+}
+
+fn deploy(
+    leaseport: &Leaseport,
+    cast: &Cast,
+    rpc_url: &str,
+    tenant_dollars: u32,
+    say: &mut dyn FnMut(&str),
+) -> Result<Market> {
+    let key_file = cast.deployer.key_file.display().to_string();
+    let printed_market = leaseport.json(["market", "deploy", "--rpc", rpc_url, "--key-file", &key_file, "--json"])?;
+    let transactions = printed_market["transactions"].as_array().map_or(0, Vec::len);
+    let gas: u64 = printed_market["transactions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["gasUsed"].as_u64())
+        .sum();
+    let directory = printed(&printed_market, "/directory")?;
+    say(&format!(
+        "leaseport market deploy: Directory {directory}, {transactions} transactions, {gas} gas"
+    ));
+    for (actor, dollars) in [(&cast.owner, 1000), (&cast.tenant, tenant_dollars)] {
+        let amount = dollars.to_string();
+        leaseport.run([
+            "market",
+            "mint",
+            "--rpc",
+            rpc_url,
+            "--key-file",
+            &key_file,
+            "--market-directory",
+            &directory,
+            "--to",
+            actor.address,
+            "--amount",
+            &amount,
+        ])?;
+    }
+    Ok(Market {
+        directory,
+        printed: printed_market,
+    })
+}
+
+/// The gateway's URL with the pin of its own key, which registration needs before the gateway runs.
+fn gateway_identity(
+    leaseport: &Leaseport,
+    tls_dir: &std::path::Path,
+    address: SocketAddr,
+) -> Result<(String, String)> {
+    let folder = tls_dir.display().to_string();
+    let pin = leaseport.run(["gateway", "--print-pin", "--tls-dir", &folder])?;
+    Ok((format!("https://{address}#{}", pin.trim()), folder))
+}
+
+fn register(
+    leaseport: &Leaseport,
+    cast: &Cast,
+    rpc_url: &str,
+    market: &Market,
+    gateway_url: &str,
+) -> Result<u32> {
+    let printed_provider = leaseport.json([
+        "provider",
+        "register",
+        "--rpc",
+        rpc_url,
+        "--key-file",
+        &cast.owner.key_file.display().to_string(),
+        "--market-directory",
+        &market.directory,
+        "--operator-key",
+        &format!("{}:start,report", cast.duty.address),
+        "--operator-key",
+        &format!("{}:bid", cast.bids.address),
+        "--payout",
+        cast.payout.address,
+        "--gateway-url",
+        gateway_url,
+        "--stake",
+        "1000",
+        "--json",
+    ])?;
+    let id = printed_provider["providerId"].as_u64().context("no providerId")?;
+    Ok(u32::try_from(id)?)
+}
+
+pub(super) fn printed(value: &Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("no {pointer} in {value}"))
+}
+
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+/// A loopback address with a port that is free now.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// The body of a plain HTTP answer.
+fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let limit = Duration::from_secs(3);
+    let started = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .with_context(|| format!("{path} after {:?}", started.elapsed()))?;
+    Ok(answer
+        .split_once("\r\n\r\n")
+        .map_or(String::new(), |(_, body)| body.to_owned()))
+}
