@@ -18,7 +18,6 @@ pub mod logs;
 pub mod manifest;
 pub mod market;
 pub mod needs_file;
-pub mod operator;
 pub mod output;
 pub mod provider;
 pub mod request;
