@@ -168,7 +168,7 @@ impl Eyes {
         let terms = view.as_ref().and_then(|view| terms_of(view, &key));
         let ground = offer.as_ref().map(|offer| ground::ground(offer, &self.settings));
         let identity = identity(&key, market.as_deref(), &lease);
-        let namespace = self.namespace(&identity).await;
+        let namespace = self.namespace(&lease, &identity).await;
         let (manifest_side, manifest) = self.manifest(&lease, &identity, &needs, namespace).await;
         let template = ground.as_ref().map(|ground| LeaseTemplate { identity, needs: &needs, ground });
         let workload = self.workload(template.as_ref(), manifest.as_ref(), namespace).await;
@@ -199,14 +199,16 @@ impl Eyes {
         })
     }
 
-    async fn namespace(&self, identity: &Identity) -> NamespaceSide {
+    async fn namespace(&self, lease: &ComputeLease, identity: &Identity) -> NamespaceSide {
         let name = identity.namespace();
+        // Status names the namespace once everything in it was applied, never before.
+        let furnished = lease.status.as_ref().and_then(|status| status.namespace.as_ref()) == Some(&name);
         if let Some(found) = self.stores.namespace(&name) {
-            return namespace_side(identity, &found.metadata);
+            return namespace_side(identity, &found.metadata, furnished);
         }
         // The store holds labelled namespaces only: one without our labels may stand under our name.
         match Api::<Namespace>::all(self.client.clone()).get_opt(&name).await {
-            Ok(Some(found)) => namespace_side(identity, &found.metadata),
+            Ok(Some(found)) => namespace_side(identity, &found.metadata, furnished),
             Ok(None) => NamespaceSide::Absent,
             Err(_) => NamespaceSide::Unknown,
         }
@@ -220,7 +222,7 @@ impl Eyes {
         namespace: NamespaceSide,
     ) -> (ManifestSide, Option<RunnableManifest>) {
         let received = lease.status.as_ref().and_then(|status| status.manifest.as_ref()).is_some();
-        if !received || namespace == NamespaceSide::Absent {
+        if !received || matches!(namespace, NamespaceSide::Absent | NamespaceSide::Bare) {
             return (ManifestSide::Awaited, None);
         }
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
@@ -243,7 +245,7 @@ impl Eyes {
         namespace: NamespaceSide,
     ) -> WorkloadSide {
         match namespace {
-            NamespaceSide::Absent => return WorkloadSide::Absent,
+            NamespaceSide::Absent | NamespaceSide::Bare => return WorkloadSide::Absent,
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => return WorkloadSide::Unknown,
             NamespaceSide::Ours => {}
         }
@@ -442,11 +444,12 @@ fn close_asked(lease: &ComputeLease, now: Now) -> bool {
     status.close_offer.as_ref().is_none_or(|offer| offer.deadline <= now.saturating_add(CLOSE_LEAST))
 }
 
-fn namespace_side(identity: &Identity, found: &ObjectMeta) -> NamespaceSide {
-    match (identity.owns(found), found.deletion_timestamp.is_some()) {
-        (Err(_), _) => NamespaceSide::Foreign,
-        (Ok(()), true) => NamespaceSide::Leaving,
-        (Ok(()), false) => NamespaceSide::Ours,
+fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> NamespaceSide {
+    match (identity.owns(found), found.deletion_timestamp.is_some(), furnished) {
+        (Err(_), _, _) => NamespaceSide::Foreign,
+        (Ok(()), true, _) => NamespaceSide::Leaving,
+        (Ok(()), false, true) => NamespaceSide::Ours,
+        (Ok(()), false, false) => NamespaceSide::Bare,
     }
 }
 

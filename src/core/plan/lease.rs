@@ -73,7 +73,9 @@ pub enum ManifestSide {
 pub enum NamespaceSide {
     /// Not there.
     Absent,
-    /// Ours, by its labels.
+    /// Ours, by its labels, but not known to be furnished: bindings, quota or policies may be missing.
+    Bare,
+    /// Ours and furnished.
     Ours,
     /// Ours and on its way out.
     Leaving,
@@ -297,8 +299,9 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
         again: None,
     };
     // 1. Nothing of the lease is made before the object can no longer vanish under it.
-    if !seen.object.held && !seen.object.leaving {
+    if !seen.object.held && !seen.object.leaving && seen.chain.proof.is_none() {
         plan.actions.push(Action::Hold);
+        return Plan { phase: shown(seen), clock: Clock::Unjudged, reason: "Opened", ..plan };
     }
     // 2. Final: the only place from which anything is deleted.
     if let Some(proof) = &seen.chain.proof {
@@ -336,14 +339,13 @@ fn ended(seen: &Observed, proof: &Proof, mut plan: Plan) -> Plan {
         Proof::Absence(_) => "OpeningGone",
     };
     match seen.namespace {
-        NamespaceSide::Ours => plan.actions.push(Action::Destroy(proof.clone())),
+        NamespaceSide::Ours | NamespaceSide::Bare => plan.actions.push(Action::Destroy(proof.clone())),
         NamespaceSide::Leaving | NamespaceSide::Unknown => plan.again = Some(RECHECK),
         NamespaceSide::Absent | NamespaceSide::Foreign => {
             if seen.object.held && seen.object.leaving {
                 plan.actions.push(Action::Release);
             }
             // A held object that nobody deleted keeps its record; nothing is left to do for it.
-            plan.actions.retain(|action| *action != Action::Hold);
         }
     }
     plan
@@ -455,7 +457,7 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
 /// Namespace and workload as they should be while the lease may run; false when the cluster leaves nothing to decide.
 fn build(seen: &Observed, plan: &mut Plan) -> bool {
     match seen.namespace {
-        NamespaceSide::Absent => {
+        NamespaceSide::Absent | NamespaceSide::Bare => {
             plan.actions.push(Action::OpenNamespace);
             plan.again = Some(RECHECK);
         }
@@ -685,7 +687,7 @@ mod tests {
             held: bool, leaving: bool, close_asked: bool,
             wish in prop_oneof![Just(Wish::Run), Just(Wish::Suspend), Just(Wish::End { reason: reason::MAINTENANCE })],
             namespace in prop_oneof![
-                Just(NamespaceSide::Absent), Just(NamespaceSide::Ours), Just(NamespaceSide::Leaving),
+                Just(NamespaceSide::Absent), Just(NamespaceSide::Bare), Just(NamespaceSide::Ours), Just(NamespaceSide::Leaving),
                 Just(NamespaceSide::Foreign), Just(NamespaceSide::Unknown)],
             manifest in prop_oneof![
                 Just(ManifestSide::Awaited), Just(ManifestSide::Ready), Just(ManifestSide::Unknown),
@@ -864,6 +866,16 @@ mod tests {
             ..seen(OPENED)
         };
         assert_eq!(plan(&waiting, &POLICY).actions, [Action::HandOver]);
+    }
+
+    #[test]
+    fn a_namespace_left_bare_by_a_crash_is_furnished_before_anything_runs_in_it() {
+        let bare = Observed {
+            namespace: NamespaceSide::Bare,
+            workload: WorkloadSide::Absent,
+            ..seen(OPENED)
+        };
+        assert_eq!(plan(&bare, &POLICY).actions, [Action::OpenNamespace]);
     }
 
     #[test]

@@ -28,9 +28,10 @@ pub fn room(template: &LeaseTemplate<'_>) -> Result<Vec<Object>, BuildError> {
     let accounts = &template.ground.accounts;
     let mut objects: Vec<Object> = vec![
         namespace(template)?.into(),
-        account(identity).into(),
+        // Our rights inside come from the binding, so it precedes everything that needs them.
         binding(identity, OPERATOR_ROLE, &accounts.operator).into(),
         binding(identity, GATEWAY_ROLE, &accounts.gateway).into(),
+        account(identity).into(),
         quota(template).into(),
     ];
     objects.extend(network::policies(template)?.into_iter().map(Object::from));
