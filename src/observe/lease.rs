@@ -9,6 +9,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         batch::v1::Job,
         core::v1::{Namespace, Pod, Secret},
+        networking::v1::NetworkPolicy,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -47,7 +48,7 @@ use crate::{
         settings::Settings,
         time::{ChainSeconds, Now},
         view::{ChainView, SeenOpening},
-        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},
+        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, room, workload},
     },
 };
 
@@ -168,9 +169,9 @@ impl Eyes {
         let terms = view.as_ref().and_then(|view| terms_of(view, &key));
         let ground = offer.as_ref().map(|offer| ground::ground(offer, &self.settings));
         let identity = identity(&key, market.as_deref(), &lease);
-        let namespace = self.namespace(&identity).await;
-        let (manifest_side, manifest) = self.manifest(&lease, &identity, &needs, namespace).await;
         let template = ground.as_ref().map(|ground| LeaseTemplate { identity, needs: &needs, ground });
+        let namespace = self.room(&lease, template.as_ref(), self.namespace(&identity).await).await;
+        let (manifest_side, manifest) = self.manifest(&lease, &identity, &needs, namespace).await;
         let workload = self.workload(template.as_ref(), manifest.as_ref(), namespace).await;
         let pods_here = self.stores.pods_in(&identity.namespace());
         let replicas = self.replicas(&lease, &needs, offer.as_deref(), manifest.as_ref(), &pods_here, pods);
@@ -212,6 +213,25 @@ impl Eyes {
         }
     }
 
+    /// A namespace whose room was not finished: our rights in it take a moment to count, or the process ended in between. The gateway
+    /// can take no manifest there. Asked only until the manifest is there; with the workload the room is applied again.
+    async fn room(&self, lease: &ComputeLease, template: Option<&LeaseTemplate<'_>>, namespace: NamespaceSide) -> NamespaceSide {
+        let received = lease.status.as_ref().and_then(|status| status.manifest.as_ref()).is_some();
+        let last = template.and_then(|template| room(template).ok()).and_then(|objects| objects.last().map(|last| last.name().to_owned()));
+        match (namespace, template, last) {
+            (NamespaceSide::Ours, Some(template), Some(last)) if !received => {
+                let policies = Api::<NetworkPolicy>::namespaced(self.client.clone(), &template.identity.namespace());
+                match policies.get_metadata_opt(&last).await {
+                    Ok(Some(_)) => NamespaceSide::Ours,
+                    Ok(None) => NamespaceSide::Unfinished,
+                    Err(kube::Error::Api(status)) if status.code == 403 => NamespaceSide::Unfinished,
+                    Err(_) => NamespaceSide::Unknown,
+                }
+            }
+            (side, _, _) => side,
+        }
+    }
+
     async fn manifest(
         &self,
         lease: &ComputeLease,
@@ -245,7 +265,7 @@ impl Eyes {
         match namespace {
             NamespaceSide::Absent => return WorkloadSide::Absent,
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => return WorkloadSide::Unknown,
-            NamespaceSide::Ours => {}
+            NamespaceSide::Ours | NamespaceSide::Unfinished => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
             return if manifest.is_none() { WorkloadSide::Absent } else { WorkloadSide::Unknown };

@@ -75,6 +75,8 @@ pub enum NamespaceSide {
     Absent,
     /// Ours, by its labels.
     Ours,
+    /// Ours, but not all that belongs in it before a manifest can be taken is there yet.
+    Unfinished,
     /// Ours and on its way out.
     Leaving,
     /// Somebody else's under our name: never adopted.
@@ -336,7 +338,7 @@ fn ended(seen: &Observed, proof: &Proof, mut plan: Plan) -> Plan {
         Proof::Absence(_) => "OpeningGone",
     };
     match seen.namespace {
-        NamespaceSide::Ours => plan.actions.push(Action::Destroy(proof.clone())),
+        NamespaceSide::Ours | NamespaceSide::Unfinished => plan.actions.push(Action::Destroy(proof.clone())),
         NamespaceSide::Leaving | NamespaceSide::Unknown => plan.again = Some(RECHECK),
         NamespaceSide::Absent | NamespaceSide::Foreign => {
             if seen.object.held && seen.object.leaving {
@@ -455,7 +457,7 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
 /// Namespace and workload as they should be while the lease may run; false when the cluster leaves nothing to decide.
 fn build(seen: &Observed, plan: &mut Plan) -> bool {
     match seen.namespace {
-        NamespaceSide::Absent => {
+        NamespaceSide::Absent | NamespaceSide::Unfinished => {
             plan.actions.push(Action::OpenNamespace);
             plan.again = Some(RECHECK);
         }
@@ -685,7 +687,7 @@ mod tests {
             held: bool, leaving: bool, close_asked: bool,
             wish in prop_oneof![Just(Wish::Run), Just(Wish::Suspend), Just(Wish::End { reason: reason::MAINTENANCE })],
             namespace in prop_oneof![
-                Just(NamespaceSide::Absent), Just(NamespaceSide::Ours), Just(NamespaceSide::Leaving),
+                Just(NamespaceSide::Absent), Just(NamespaceSide::Ours), Just(NamespaceSide::Unfinished), Just(NamespaceSide::Leaving),
                 Just(NamespaceSide::Foreign), Just(NamespaceSide::Unknown)],
             manifest in prop_oneof![
                 Just(ManifestSide::Awaited), Just(ManifestSide::Ready), Just(ManifestSide::Unknown),
