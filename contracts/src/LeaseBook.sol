@@ -47,13 +47,14 @@ contract LeaseBook is Orders, Settlement {
     /// @inheritdoc Leases
     function _extend() internal override {
         address target = extension;
-        assembly {
-            // The call ends here, so memory from zero on is free to take.
-            calldatacopy(0, 0, calldatasize())
-            let ok := delegatecall(gas(), target, 0, calldatasize(), 0, 0)
-            returndatacopy(0, 0, returndatasize())
-            if iszero(ok) { revert(0, returndatasize()) }
-            return(0, returndatasize())
+        assembly ("memory-safe") {
+            // Behind the free pointer, which is not moved: the call ends here.
+            let free := mload(0x40)
+            calldatacopy(free, 0, calldatasize())
+            let ok := delegatecall(gas(), target, free, calldatasize(), 0, 0)
+            returndatacopy(free, 0, returndatasize())
+            if iszero(ok) { revert(free, returndatasize()) }
+            return(free, returndatasize())
         }
     }
 }

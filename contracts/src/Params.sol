@@ -29,15 +29,18 @@ contract Params is IParams, Ownable2Step {
         bool open;
     }
 
-    Listed[] private _tokens;
+    mapping(uint8 token => Listed) private _tokens;
     mapping(address asset => bool) private _isListed;
     /// @inheritdoc IParams
     address public feeReceiver;
-    uint8 private _feeSteps;
+    // In one slot what the book asks for: one read for an order, one for a lease.
     /// @inheritdoc IParams
     address public guardian;
     /// @inheritdoc IParams
     uint40 public pausedUntil;
+    /// @inheritdoc IParams
+    uint8 public tokenCount;
+    uint8 private _feeSteps;
     uint40 private _nextPauseFrom;
 
     constructor(address owner, address feeReceiver_, address guardian_, uint8 feeSteps) Ownable(owner) {
@@ -48,17 +51,17 @@ contract Params is IParams, Ownable2Step {
 
     /// @inheritdoc IParams
     function listToken(address asset, bool dollar) external onlyOwner returns (uint8 token) {
-        require(_tokens.length < MAX_TOKENS, Params_ListFull(MAX_TOKENS));
+        token = tokenCount;
+        require(token < MAX_TOKENS, Params_ListFull(MAX_TOKENS));
         require(asset != address(0), Params_ZeroAddress());
         require(!_isListed[asset], Params_TokenListed(asset));
         uint8 decimals = IERC20Metadata(asset).decimals();
         require(decimals >= 6 && decimals <= 18, Params_Decimals(decimals));
         // At most 10^12, so it fits.
         uint64 scale = uint64(10 ** (uint256(decimals) - 6));
-        // Below MAX_TOKENS, so it fits.
-        token = uint8(_tokens.length);
+        tokenCount = token + 1;
         _isListed[asset] = true;
-        _tokens.push(Listed({asset: asset, scale: scale, dollar: dollar, open: true}));
+        _tokens[token] = Listed({asset: asset, scale: scale, dollar: dollar, open: true});
         emit TokenListed(token, asset, scale, dollar);
         emit TokenOpened(token, true);
     }
@@ -117,11 +120,6 @@ contract Params is IParams, Ownable2Step {
         return (_feeSteps, !_paused());
     }
 
-    /// @inheritdoc IParams
-    function tokenCount() external view returns (uint8) {
-        return uint8(_tokens.length);
-    }
-
     function _setFee(uint8 feeSteps) private {
         require(feeSteps <= MAX_FEE_STEPS, Params_FeeTooHigh(feeSteps, MAX_FEE_STEPS));
         _feeSteps = feeSteps;
@@ -140,9 +138,9 @@ contract Params is IParams, Ownable2Step {
         emit GuardianSet(guardian_);
     }
 
-    function _token(uint8 token) private view returns (Listed storage) {
-        require(token < _tokens.length, Params_NoToken(token));
-        return _tokens[token];
+    function _token(uint8 token) private view returns (Listed storage listed) {
+        listed = _tokens[token];
+        require(listed.asset != address(0), Params_NoToken(token));
     }
 
     function _info(Listed storage listed) private view returns (TokenInfo memory) {

@@ -1,6 +1,8 @@
 //! A lease plan's actions carried out in the order given; the first that fails ends the pass, since later ones build on earlier
 //! ones. Decides nothing: which action is due, core::plan::lease said.
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, B256, Bytes, U256};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{Api, Client};
@@ -25,12 +27,13 @@ use crate::{
             lease::{Action, Duties, Proof},
         },
         tx::{Call, Intent, IntentKind, Subject},
-        workload::{BuildError, Ground, LeaseTemplate, Power, names::Identity, room, workload},
+        workload::{BuildError, Ground, LeaseTemplate, Object, Power, names::Identity, room, workload},
     },
     kube_io::{
         KubeError,
         apply::apply_lease,
         delete::{Grace, delete},
+        error::Class,
         finalizers, pods::nominate,
     },
 };
@@ -193,8 +196,20 @@ impl LeaseHands<'_> {
 
     async fn open_namespace(&self) -> Result<Done, ActError> {
         let objects = room(&self.template("opening the namespace")?)?;
-        apply_lease(self.client, self.manager, self.identity, &objects).await?;
+        self.furnish(&objects).await?;
         Ok(Done::Plain)
+    }
+
+    /// The API server's authorizer learns of a new binding a moment after it answered for it, so rights that are not there yet
+    /// are asked for again, for half a second at most.
+    async fn furnish(&self, objects: &[Object]) -> Result<(), ActError> {
+        for _ in 0..10 {
+            match apply_lease(self.client, self.manager, self.identity, objects).await {
+                Err(error) if error.class() == Class::Forbidden => tokio::time::sleep(Duration::from_millis(50)).await,
+                other => return Ok(other?),
+            }
+        }
+        Ok(apply_lease(self.client, self.manager, self.identity, objects).await?)
     }
 
     /// The room is applied again before the workload: a crash after the namespace and before the quota leaves no gap behind.

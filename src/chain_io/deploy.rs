@@ -48,7 +48,7 @@ pub struct Deployment {
 pub enum DeployError {
     /// A transaction did not do what it should.
     #[error(transparent)]
-    Sequence(#[from] SequenceError),
+    Sequence(Box<SequenceError>),
     /// No token.
     #[error(
         "no token is named: on chain {chain} pass --token with the address of a dollar token (a test dollar exists on local chains only)"
@@ -71,7 +71,19 @@ pub enum DeployError {
     },
     /// What was deployed does not read back.
     #[error("the market was deployed, but does not read back: {0}")]
-    ReadBack(#[from] ContractsError),
+    ReadBack(#[source] Box<ContractsError>),
+}
+
+impl From<SequenceError> for DeployError {
+    fn from(error: SequenceError) -> Self {
+        Self::Sequence(Box::new(error))
+    }
+}
+
+impl From<ContractsError> for DeployError {
+    fn from(error: ContractsError) -> Self {
+        Self::ReadBack(Box::new(error))
+    }
 }
 
 fn creation<C: SolConstructor>(code: &Bytes, arguments: &C) -> Bytes {

@@ -298,7 +298,7 @@ impl Sequence {
                 })
                 .await;
             match receipt {
-                Ok(Some(receipt)) => return done(sent, receipt),
+                Ok(Some(receipt)) => return done(sent, &receipt),
                 Ok(None) => {}
                 Err(failure) if failure.class.worth_another_try() => {}
                 Err(failure) => return Err(failure.into()),
@@ -381,7 +381,7 @@ fn refusal(what: &str, failure: RpcFailure) -> SequenceError {
     }
 }
 
-fn done(sent: Sent, receipt: TransactionReceipt) -> Result<Done, SequenceError> {
+fn done(sent: Sent, receipt: &TransactionReceipt) -> Result<Done, SequenceError> {
     if !receipt.status() {
         return Err(SequenceError::Reverted {
             what: sent.what,

@@ -77,7 +77,13 @@ pub enum ChainArgsError {
     Key(#[from] SignerError),
     /// No chain.
     #[error("--rpc: {0}")]
-    Chain(#[from] SequenceError),
+    Chain(#[source] Box<SequenceError>),
+}
+
+impl From<SequenceError> for ChainArgsError {
+    fn from(error: SequenceError) -> Self {
+        Self::Chain(Box::new(error))
+    }
 }
 
 impl ChainArgs {

@@ -60,7 +60,8 @@ impl Kept {
     ) -> Result<Self, TenantError> {
         let manifest = String::from_utf8(wish.manifest_bytes.clone())
             .map_err(|error| TenantError::Refused(format!("the manifest is no text: {error}")))?;
-        let base = std::path::absolute(base)?;
+        // `absolute` refuses the empty folder of a bare file name.
+        let base = std::env::current_dir()?.join(base);
         let secrets = wish.secrets.iter().map(|(name, source)| {
             let source = match source {
                 SecretSource::File(path) => SecretSource::File(base.join(path)),

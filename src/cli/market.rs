@@ -154,10 +154,10 @@ pub enum MarketError {
     Deploy(#[from] DeployError),
     /// A transaction did not do what it should.
     #[error(transparent)]
-    Sequence(#[from] SequenceError),
+    Sequence(Box<SequenceError>),
     /// The market cannot be read.
     #[error("--market-directory: {0}")]
-    Contracts(#[from] ContractsError),
+    Contracts(#[source] Box<ContractsError>),
     /// Test money is for local chains.
     #[error("chain {0} is not local: test dollars exist on local chains only (1337, 31337 to 31399)")]
     NotLocal(u64),
@@ -170,6 +170,18 @@ pub enum MarketError {
     /// The answer has no JSON form.
     #[error("cannot write the answer as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<SequenceError> for MarketError {
+    fn from(error: SequenceError) -> Self {
+        Self::Sequence(Box::new(error))
+    }
+}
+
+impl From<ContractsError> for MarketError {
+    fn from(error: ContractsError) -> Self {
+        Self::Contracts(Box::new(error))
+    }
 }
 
 /// Runs the verb; the answer goes to `out`, progress to standard error.

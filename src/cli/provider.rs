@@ -165,10 +165,10 @@ pub enum ProviderError {
     Chain(#[from] ChainArgsError),
     /// The market cannot be read.
     #[error("--market-directory: {0}")]
-    Contracts(#[from] ContractsError),
+    Contracts(#[source] Box<ContractsError>),
     /// A transaction did not do what it should.
     #[error(transparent)]
-    Sequence(#[from] SequenceError),
+    Sequence(Box<SequenceError>),
     /// The same key twice.
     #[error("--operator-key {0} is named twice: give it all its roles at once, for example {0}:start,report")]
     KeyTwice(Address),
@@ -206,6 +206,18 @@ pub enum ProviderError {
     /// The answer has no JSON form.
     #[error("cannot write the answer as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<SequenceError> for ProviderError {
+    fn from(error: SequenceError) -> Self {
+        Self::Sequence(Box::new(error))
+    }
+}
+
+impl From<ContractsError> for ProviderError {
+    fn from(error: ContractsError) -> Self {
+        Self::Contracts(Box::new(error))
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -1,13 +1,16 @@
 //! Wires one ComputeLease: observe, plan, meter, act, report. Meter before act, so that what is offered to close or reported was
 //! counted in this pass; report last, and only what changed.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     context::{Context, MANAGER, wallet_name},
-    lease_status,
+    lease_status::{self, Report},
 };
 use crate::{
     act::lease::{ActError, Done, LeaseHands},
@@ -69,7 +72,13 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
         context.meters.forget(&sight.uid);
         return Outcome::Done;
     }
-    let written = lease_status::write(context, &sight, &plan, &metering, offer, failed.as_ref()).await;
+    if plan.actions.contains(&Action::Hold) && failed.is_none() {
+        // The object changed under what was seen of it; its change brings the next pass at once.
+        return Outcome::After(Duration::from_secs(1));
+    }
+    let furnished = plan.actions.contains(&Action::OpenNamespace) && failed.is_none();
+    let report = Report { offer, failed: failed.as_ref(), furnished };
+    let written = lease_status::write(context, &sight, &plan, &metering, report).await;
     match (failed, written) {
         (Some(_), _) | (None, Err(())) => Outcome::Failed,
         (None, Ok(())) => plan.again.map_or(Outcome::Done, Outcome::After),

@@ -36,16 +36,25 @@ use crate::{
 /// Fields of the status that the gateway writes under its own manager.
 const GATEWAYS: [&str; 2] = ["manifest", "closeRequest"];
 
+/// What the pass's acts left to tell.
+pub(super) struct Report<'a> {
+    /// A signature for the tenant to close with.
+    pub(super) offer: Option<CloseOffer>,
+    /// The act that failed.
+    pub(super) failed: Option<&'a ActError>,
+    /// Everything in the lease's namespace was applied in this pass.
+    pub(super) furnished: bool,
+}
+
 /// Writes what changed.
 pub(super) async fn write(
     context: &Context,
     sight: &Sight,
     plan: &Plan,
     metering: &Metering,
-    offer: Option<CloseOffer>,
-    failed: Option<&ActError>,
+    report: Report<'_>,
 ) -> Result<(), ()> {
-    let next = status_of(sight, plan, metering, offer, failed);
+    let next = status_of(sight, plan, metering, report);
     let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
     match status::write(&api, MANAGER, &sight.lease, &next, &GATEWAYS).await {
         Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
@@ -60,16 +69,16 @@ fn status_of(
     sight: &Sight,
     plan: &Plan,
     metering: &Metering,
-    offer: Option<CloseOffer>,
-    failed: Option<&ActError>,
+    report: Report<'_>,
 ) -> ComputeLeaseStatus {
+    let Report { offer, failed, furnished } = report;
     let old = sight.lease.status.clone().unwrap_or_default();
     let delivered = sight.replicas.iter().filter(|replica| matches!(replica.assessment, Assessment::Delivered { .. })).count();
     let mut next = ComputeLeaseStatus {
         observed_generation: sight.lease.metadata.generation,
         phase: Some(api_phase(plan.phase)),
         opening: old.opening.clone().or_else(|| opening(sight)),
-        namespace: Some(sight.identity.namespace()),
+        namespace: old.namespace.clone().or_else(|| furnished.then(|| sight.identity.namespace())),
         manifest: old.manifest.clone(),
         close_request: old.close_request.clone(),
         close_offer: offer.or_else(|| old.close_offer.clone()),

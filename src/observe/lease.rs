@@ -9,7 +9,6 @@ use k8s_openapi::{
         apps::v1::Deployment,
         batch::v1::Job,
         core::v1::{Namespace, Pod, Secret},
-        networking::v1::NetworkPolicy,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -48,7 +47,7 @@ use crate::{
         settings::Settings,
         time::{ChainSeconds, Now},
         view::{ChainView, SeenOpening},
-        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, room, workload},
+        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},
     },
 };
 
@@ -169,9 +168,9 @@ impl Eyes {
         let terms = view.as_ref().and_then(|view| terms_of(view, &key));
         let ground = offer.as_ref().map(|offer| ground::ground(offer, &self.settings));
         let identity = identity(&key, market.as_deref(), &lease);
-        let template = ground.as_ref().map(|ground| LeaseTemplate { identity, needs: &needs, ground });
-        let namespace = self.room(&lease, template.as_ref(), self.namespace(&identity).await).await;
+        let namespace = self.namespace(&lease, &identity).await;
         let (manifest_side, manifest) = self.manifest(&lease, &identity, &needs, namespace).await;
+        let template = ground.as_ref().map(|ground| LeaseTemplate { identity, needs: &needs, ground });
         let workload = self.workload(template.as_ref(), manifest.as_ref(), namespace).await;
         let pods_here = self.stores.pods_in(&identity.namespace());
         let replicas = self.replicas(&lease, &needs, offer.as_deref(), manifest.as_ref(), &pods_here, pods);
@@ -200,35 +199,18 @@ impl Eyes {
         })
     }
 
-    async fn namespace(&self, identity: &Identity) -> NamespaceSide {
+    async fn namespace(&self, lease: &ComputeLease, identity: &Identity) -> NamespaceSide {
         let name = identity.namespace();
+        // Status names the namespace once everything in it was applied, never before.
+        let furnished = lease.status.as_ref().and_then(|status| status.namespace.as_ref()) == Some(&name);
         if let Some(found) = self.stores.namespace(&name) {
-            return namespace_side(identity, &found.metadata);
+            return namespace_side(identity, &found.metadata, furnished);
         }
         // The store holds labelled namespaces only: one without our labels may stand under our name.
         match Api::<Namespace>::all(self.client.clone()).get_opt(&name).await {
-            Ok(Some(found)) => namespace_side(identity, &found.metadata),
+            Ok(Some(found)) => namespace_side(identity, &found.metadata, furnished),
             Ok(None) => NamespaceSide::Absent,
             Err(_) => NamespaceSide::Unknown,
-        }
-    }
-
-    /// A namespace whose room was not finished: our rights in it take a moment to count, or the process ended in between. The gateway
-    /// can take no manifest there. Asked only until the manifest is there; with the workload the room is applied again.
-    async fn room(&self, lease: &ComputeLease, template: Option<&LeaseTemplate<'_>>, namespace: NamespaceSide) -> NamespaceSide {
-        let received = lease.status.as_ref().and_then(|status| status.manifest.as_ref()).is_some();
-        let last = template.and_then(|template| room(template).ok()).and_then(|objects| objects.last().map(|last| last.name().to_owned()));
-        match (namespace, template, last) {
-            (NamespaceSide::Ours, Some(template), Some(last)) if !received => {
-                let policies = Api::<NetworkPolicy>::namespaced(self.client.clone(), &template.identity.namespace());
-                match policies.get_metadata_opt(&last).await {
-                    Ok(Some(_)) => NamespaceSide::Ours,
-                    Ok(None) => NamespaceSide::Unfinished,
-                    Err(kube::Error::Api(status)) if status.code == 403 => NamespaceSide::Unfinished,
-                    Err(_) => NamespaceSide::Unknown,
-                }
-            }
-            (side, _, _) => side,
         }
     }
 
@@ -240,7 +222,7 @@ impl Eyes {
         namespace: NamespaceSide,
     ) -> (ManifestSide, Option<RunnableManifest>) {
         let received = lease.status.as_ref().and_then(|status| status.manifest.as_ref()).is_some();
-        if !received || namespace == NamespaceSide::Absent {
+        if !received || matches!(namespace, NamespaceSide::Absent | NamespaceSide::Bare) {
             return (ManifestSide::Awaited, None);
         }
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
@@ -263,9 +245,9 @@ impl Eyes {
         namespace: NamespaceSide,
     ) -> WorkloadSide {
         match namespace {
-            NamespaceSide::Absent => return WorkloadSide::Absent,
+            NamespaceSide::Absent | NamespaceSide::Bare => return WorkloadSide::Absent,
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => return WorkloadSide::Unknown,
-            NamespaceSide::Ours | NamespaceSide::Unfinished => {}
+            NamespaceSide::Ours => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
             return if manifest.is_none() { WorkloadSide::Absent } else { WorkloadSide::Unknown };
@@ -462,11 +444,12 @@ fn close_asked(lease: &ComputeLease, now: Now) -> bool {
     status.close_offer.as_ref().is_none_or(|offer| offer.deadline <= now.saturating_add(CLOSE_LEAST))
 }
 
-fn namespace_side(identity: &Identity, found: &ObjectMeta) -> NamespaceSide {
-    match (identity.owns(found), found.deletion_timestamp.is_some()) {
-        (Err(_), _) => NamespaceSide::Foreign,
-        (Ok(()), true) => NamespaceSide::Leaving,
-        (Ok(()), false) => NamespaceSide::Ours,
+fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> NamespaceSide {
+    match (identity.owns(found), found.deletion_timestamp.is_some(), furnished) {
+        (Err(_), _, _) => NamespaceSide::Foreign,
+        (Ok(()), true, _) => NamespaceSide::Leaving,
+        (Ok(()), false, true) => NamespaceSide::Ours,
+        (Ok(()), false, false) => NamespaceSide::Bare,
     }
 }
 

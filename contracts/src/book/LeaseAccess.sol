@@ -51,12 +51,15 @@ abstract contract LeaseAccess is BookStorage {
 
     /// @dev I3: billable seconds of a live lease, clipped to the time it has run.
     function _used(Hot hot, uint256 lane) internal view returns (uint256 used) {
-        uint256 base = hot.laneBase();
-        used = lane > base ? lane - base : 0;
-        uint256 until = hot.stopAt();
-        if (block.timestamp < until) until = block.timestamp;
-        uint256 elapsed = until - hot.startAt();
-        if (used > elapsed) used = elapsed;
+        unchecked {
+            uint256 base = hot.laneBase();
+            used = lane > base ? lane - base : 0;
+            uint256 until = hot.stopAt();
+            if (block.timestamp < until) until = block.timestamp;
+            // Not below zero: a live lease's stopAt is never before its start.
+            uint256 elapsed = until - hot.startAt();
+            if (used > elapsed) used = elapsed;
+        }
     }
 
     /// @dev I4, I14: lowers `stopAt`; the first to stop keeps it.

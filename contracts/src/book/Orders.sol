@@ -92,8 +92,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
 
     function accept(Order calldata order, Bid calldata bid, uint64[] calldata lanes, bytes calldata signature)
         external
-        nonReentrant
     {
+        // No reentrancy guard: Params is asked by staticcall, and the vault is the immutable one, which calls nobody.
         require(msg.sender == order.tenant || msg.sender == order.agent, Order_NotTenant(msg.sender));
         bytes32 orderHash = Typed.hashOrder(order);
         OrderSlot slot = _orders[orderHash];

@@ -47,48 +47,46 @@ abstract contract Settlement is Leases {
 
     // ---------------------------------------------------------------- settle
 
-    struct Batch {
-        uint8 token;
-        uint256 gross;
-        uint256 feeWeighted;
-    }
-
     function settle(uint32 providerId, uint32[] calldata lanes) external {
+        mapping(uint32 lane => LeaseWords) storage leases = _leases[providerId];
+        mapping(uint256 word => uint256) storage counters = _lanes[providerId];
         bytes memory rows = Rows.room(lanes.length);
         uint256 count = 0;
-        Batch memory batch;
-        for (uint256 i = 0; i < lanes.length; ++i) {
-            uint32 lane = lanes[i];
-            LeaseWords storage words = _leases[providerId][lane];
-            Hot hot = words.hot;
-            if (hot.state() != LeaseState.Live) continue;
-            uint256 settled = hot.settled();
-            uint64 balance = hot.balance();
-            (uint256 upTo, uint256 paid) =
-                Rent.pay(settled, _used(hot, Lanes.get(_lanes[providerId][lane >> 3], lane)), hot.rate(), balance);
-            if (upTo == settled) continue;
-            // Paid is at most the balance.
-            words.hot = hot.withSettled(upTo).withBalance(balance - uint64(paid));
-            rows.put(count++, lane, upTo, paid);
-            if (hot.token() != batch.token) {
-                _book(providerId, batch);
-                batch.token = hot.token();
-                batch.gross = 0;
-                batch.feeWeighted = 0;
+        // One booking for each run of lanes that pay in the same token.
+        uint8 token = 0;
+        uint256 gross = 0;
+        uint256 feeWeighted = 0;
+        unchecked {
+            // Paid is at most the balance; sums of fewer than 2^32 payments of 64 bits stay far below 256 bits.
+            for (uint256 i = 0; i < lanes.length; ++i) {
+                uint32 lane = lanes[i];
+                Hot hot = leases[lane].hot;
+                if (hot.state() != LeaseState.Live) continue;
+                uint256 settled = hot.settled();
+                uint256 balance = hot.balance();
+                (uint256 upTo, uint256 paid) =
+                    Rent.pay(settled, _used(hot, Lanes.get(counters[lane >> 3], lane)), hot.rate(), balance);
+                if (upTo == settled) continue;
+                if (hot.token() != token) {
+                    _book(providerId, token, gross, feeWeighted);
+                    (token, gross, feeWeighted) = (hot.token(), 0, 0);
+                }
+                leases[lane].hot = hot.withSettled(upTo).withBalance(uint64(balance - paid));
+                rows.put(count++, lane, upTo, paid);
+                gross += paid;
+                feeWeighted += paid * hot.fee();
             }
-            batch.gross += paid;
-            batch.feeWeighted += paid * hot.fee();
         }
         if (count == 0) return;
         rows.cut(count);
         emit Settled(providerId, rows);
-        _book(providerId, batch);
+        _book(providerId, token, gross, feeWeighted);
     }
 
-    function _book(uint32 providerId, Batch memory batch) private {
-        if (batch.gross == 0) return;
-        _earn(providerId, batch.token, batch.gross, batch.feeWeighted, false);
-        if (_tokens[batch.token].dollar) _recordPaid(providerId, batch.gross, false);
+    function _book(uint32 providerId, uint8 token, uint256 gross, uint256 feeWeighted) private {
+        if (gross == 0) return;
+        _earn(providerId, token, gross, feeWeighted, false);
+        if (_tokens[token].dollar) _recordPaid(providerId, gross, false);
     }
 
     // ---------------------------------------------------------------- finalize

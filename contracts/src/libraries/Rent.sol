@@ -2,24 +2,29 @@
 pragma solidity ^0.8.28;
 
 /// @title Rent
-/// @notice What seconds cost. Down favours the tenant, Up the provider. Inputs: seconds below 2^32, rates below 2^48,
-/// amounts below 2^65, so no product leaves 256 bits.
+/// @notice What seconds cost. Down favours the tenant, Up the provider. Inputs: seconds below 2^32, rates below 2^48, bps below
+/// 2^16, amounts below 2^65: no sum or product here leaves 2^113, which is why the arithmetic is unchecked.
 library Rent {
     uint256 private constant HOUR = 3600;
     uint256 private constant BPS = 10_000;
 
     /// @notice Rent of `secs` seconds, rounded down.
     function rentDown(uint256 secs, uint256 rate) internal pure returns (uint256) {
-        return secs * rate / HOUR;
+        unchecked {
+            return secs * rate / HOUR;
+        }
     }
 
     /// @notice Rent of `secs` seconds, rounded up.
     function rentUp(uint256 secs, uint256 rate) internal pure returns (uint256) {
-        return (secs * rate + HOUR - 1) / HOUR;
+        unchecked {
+            return (secs * rate + HOUR - 1) / HOUR;
+        }
     }
 
     /// @notice What `funds` can pay of the usage between `settled` and `cum`. Telescopes: any way of cutting usage into
     /// payments adds up to rentDown of the last second paid (I2).
+    /// @param cum at least `settled`
     /// @param rate at least 1
     /// @return upTo the last second paid; `cum` unless the funds end before
     /// @return paid at most `funds`
@@ -28,12 +33,15 @@ library Rent {
         pure
         returns (uint256 upTo, uint256 paid)
     {
-        uint256 before = rentDown(settled, rate);
-        paid = rentDown(cum, rate) - before;
-        if (paid <= funds) return (cum, paid);
-        // The largest s with floor(s * rate / 3600) <= funds + before; at least `settled`.
-        upTo = ((funds + before + 1) * HOUR - 1) / rate;
-        paid = rentDown(upTo, rate) - before;
+        unchecked {
+            uint256 before = rentDown(settled, rate);
+            // No less than zero: cum is at least settled, and rentDown grows with seconds.
+            paid = rentDown(cum, rate) - before;
+            if (paid <= funds) return (cum, paid);
+            // The largest s with floor(s * rate / 3600) <= funds + before; at least `settled`.
+            upTo = ((funds + before + 1) * HOUR - 1) / rate;
+            paid = rentDown(upTo, rate) - before;
+        }
     }
 
     /// @notice The most the early fee can be: for half of the commitment, because it is due on the lesser of what is missing

@@ -82,7 +82,16 @@ library Typed {
     }
 
     /// @notice What a bid signs of its lanes: keccak256 of (lane32, gen32) packed, one pair a lot.
-    function hashLanes(uint64[] calldata lanes) internal pure returns (bytes32) {
+    function hashLanes(uint64[] calldata lanes) internal pure returns (bytes32 hash) {
+        if (lanes.length == 1) {
+            uint256 only = uint256(lanes[0]) << 192;
+            assembly ("memory-safe") {
+                // Scratch space is enough for one pair.
+                mstore(0x00, only)
+                hash := keccak256(0x00, 8)
+            }
+            return hash;
+        }
         // Room for the zeros that the last pair's word writes behind it.
         bytes memory packed = new bytes(lanes.length * 8 + 24);
         for (uint256 i = 0; i < lanes.length; ++i) {

@@ -7,7 +7,8 @@ import {Market} from "../support/Market.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice Gas of whole transactions (run with isolation): plain ERC-20, standing allowance, recipients that hold the token,
-/// one lot, lane words in use. The ceilings are the design's; the snapshots catch drift below them.
+/// one lot, lane words in use. The snapshots catch drift below the ceilings. docs/contracts.md has the design's ceilings beside
+/// what is measured; where those are not reached yet (postOrder, postBid, accept, settle, claim) the ceiling here is what is.
 contract GasTest is Market {
     function setUp() public override {
         super.setUp();
@@ -20,7 +21,7 @@ contract GasTest is Market {
         _skip(500);
         _report(1, 400);
         _settle(1);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory signature = _signClose(DUTY_KEY, terms, 500, deadline);
         vm.prank(tenant);
         book.closeBoth(terms, 500, deadline, signature, "");
@@ -42,7 +43,7 @@ contract GasTest is Market {
                 }
             }
             vm.prank(operator);
-            book.report(pid, 4, uint40(block.timestamp), keccak256("root"), words);
+            book.report(pid, 4, uint40(_now()), keccak256("root"), words);
         }
         uint256 used = vm.snapshotGasLastCall("gas", "report_104");
         vm.snapshotValue("gas", "report_104_per_lease", used / 104);
@@ -64,7 +65,7 @@ contract GasTest is Market {
         order.needsHash = keccak256(needs);
         vm.prank(tenant);
         book.postOrder(order, needs, "");
-        _ceiling("postOrder", 115_000);
+        _ceiling("postOrder", 113_000);
     }
 
     function test_Gas_postBid() public {
@@ -92,12 +93,12 @@ contract GasTest is Market {
 
     function test_Gas_accept_on_a_used_lane() public {
         _accepted(1, 2);
-        _ceiling("accept_used", 93_000);
+        _ceiling("accept_used", 90_000);
     }
 
     function test_Gas_accept_on_a_new_lane() public {
         _accepted(2, 1);
-        _ceiling("accept_new", 127_000);
+        _ceiling("accept_new", 124_000);
     }
 
     function test_Gas_start_and_decline() public {
@@ -127,12 +128,12 @@ contract GasTest is Market {
                 }
             }
             vm.prank(operator);
-            book.report(pid, 1, uint40(block.timestamp), keccak256("root"), words);
+            book.report(pid, 1, uint40(_now()), keccak256("root"), words);
             book.settle(pid, lanes);
         }
         uint256 used = vm.snapshotGasLastCall("gas", "settle_100");
         vm.snapshotValue("gas", "settle_100_per_lease", used / 100);
-        atMost(used, 850_000, "settle_100");
+        atMost(used, 790_000, "settle_100");
     }
 
     function test_Gas_claim() public {
@@ -179,7 +180,7 @@ contract GasTest is Market {
     function test_Gas_closeBoth() public {
         Terms memory terms = _live(1, 2);
         _skip(4000);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory signature = _signClose(DUTY_KEY, terms, 3900, deadline);
         vm.prank(tenant);
         book.closeBoth(terms, 3900, deadline, signature, "");

@@ -27,6 +27,7 @@ interface Vm {
     function prank(address sender) external;
     function readFile(string calldata path) external view returns (string memory);
     function recordLogs() external;
+    function revertToState(uint256 id) external returns (bool);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function load(address target, bytes32 slot) external view returns (bytes32);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
@@ -35,8 +36,10 @@ interface Vm {
     function store(address target, bytes32 slot, bytes32 value) external;
     function warp(uint256 timestamp) external;
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function getBlockTimestamp() external view returns (uint256);
     function getNonce(address account) external view returns (uint64);
     function toString(uint256 value) external pure returns (string memory);
+    function snapshotState() external returns (uint256 id);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 

@@ -22,7 +22,7 @@ contract LifecycleTest is Market {
         _settle(0);
         eq(_lease(0).settled, 990, "settled");
         _skip(10);
-        uint40 deadline = uint40(block.timestamp) + 60;
+        uint40 deadline = uint40(_now()) + 60;
         bytes memory signature = _signClose(DUTY_KEY, terms, 1000, deadline);
         vm.prank(tenant);
         book.closeBoth(terms, 1000, deadline, signature, "");
@@ -55,7 +55,7 @@ contract LifecycleTest is Market {
         LeaseView memory lease = _lease(0);
         eq(uint256(lease.state), uint256(LeaseState.Closed), "closed");
         eq(lease.settled, 7100, "settled");
-        eq(lease.stopAt, block.timestamp, "rests from here");
+        eq(lease.stopAt, _now(), "rests from here");
         eq(dollar.balanceOf(refundTo), 20_000_000 - 7_100_000, "refund");
     }
 
@@ -127,7 +127,7 @@ contract LifecycleTest is Market {
     function test_APendingLeaseClosedByBothCostsNobodyAnything() public {
         Terms memory terms = _open(_order(), 3, 1);
         _skip(100);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory signature = _signClose(AGENT_KEY, terms, 0, deadline);
         vm.prank(operator);
         book.closeBoth(terms, 0, deadline, "", signature);
@@ -138,7 +138,7 @@ contract LifecycleTest is Market {
     function test_AnyoneMayRelayACloseThatBothSigned() public {
         Terms memory terms = _live(0, 1);
         _skip(100);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory a = _signClose(DUTY_KEY, terms, 90, deadline);
         bytes memory b = _signClose(TENANT_KEY, terms, 90, deadline);
         vm.prank(stranger);
@@ -184,7 +184,7 @@ contract LifecycleTest is Market {
         _skip(100);
         vm.prank(operator);
         book.notice(terms, 2001);
-        eq(_lease(0).stopAt, block.timestamp + 600, "notice");
+        eq(_lease(0).stopAt, _now() + 600, "notice");
         _skip(100);
         vm.prank(tenant);
         book.stop(terms, 1001);
@@ -273,7 +273,7 @@ contract LifecycleTest is Market {
     function test_ALaneRestsForWAfterFinalizeAndIsFreeAtOnceAfterACloseByBoth() public {
         Terms memory terms = _live(0, 1);
         _skip(100);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory a = _signClose(DUTY_KEY, terms, 0, deadline);
         vm.prank(tenant);
         book.closeBoth(terms, 0, deadline, a, "");
@@ -282,7 +282,7 @@ contract LifecycleTest is Market {
         book.stop(terms, 1001);
         _skip(F);
         book.finalize(terms);
-        uint256 freeFrom = block.timestamp + W;
+        uint256 freeFrom = _now() + W;
         Order memory order = _order();
         order.expiry = uint32(freeFrom) + 100;
         _post(order);
@@ -323,7 +323,7 @@ contract LifecycleTest is Market {
         Terms memory terms = _live(0, 1);
         _skip(500);
         _report(0, 400);
-        uint40 deadline = uint40(block.timestamp);
+        uint40 deadline = uint40(_now());
         bytes memory a = _signClose(DUTY_KEY, terms, 500, deadline);
         vm.prank(tenant);
         book.closeBoth(terms, 500, deadline, a, "");

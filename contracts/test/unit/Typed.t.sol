@@ -57,95 +57,95 @@ contract TypedTest is Market {
         yes(book.domainSeparator() != before, "another chain, another domain");
     }
 
-    function _orderOf(string memory json, string memory at) private pure returns (Order memory order) {
-        order.tenant = vm.parseJsonAddress(json, string.concat(at, "tenant"));
-        order.agent = vm.parseJsonAddress(json, string.concat(at, "agent"));
-        order.refundTo = vm.parseJsonAddress(json, string.concat(at, "refundTo"));
-        order.form = uint8(_number(json, at, "form"));
-        order.token = uint8(_number(json, at, "token"));
-        order.flags = uint8(_number(json, at, "flags"));
-        order.lots = uint16(_number(json, at, "lots"));
-        order.startRate = uint48(_number(json, at, "startRate"));
-        order.maxRate = uint48(_number(json, at, "maxRate"));
-        order.climb = uint32(_number(json, at, "climb"));
-        order.deposit = uint64(_number(json, at, "deposit"));
-        order.minDuration = uint32(_number(json, at, "minDuration"));
-        order.maxDuration = uint32(_number(json, at, "maxDuration"));
-        order.minCommit = uint32(_number(json, at, "minCommit"));
-        order.earlyFeeBps = uint16(_number(json, at, "earlyFeeBps"));
-        order.notice = uint32(_number(json, at, "notice"));
-        order.grace = uint32(_number(json, at, "grace"));
-        order.startWindow = uint32(_number(json, at, "startWindow"));
-        order.minBond = uint64(_number(json, at, "minBond"));
-        order.minSignedPaid = uint64(_number(json, at, "minSignedPaid"));
-        order.expiry = uint32(_number(json, at, "expiry"));
-        order.slaPolicy = vm.parseJsonBytes32(json, string.concat(at, "slaPolicy"));
-        order.needsHash = vm.parseJsonBytes32(json, string.concat(at, "needsHash"));
-        order.manifestHash = vm.parseJsonBytes32(json, string.concat(at, "manifestHash"));
-        order.eligible = vm.parseJsonBytes32(json, string.concat(at, "eligible"));
-        order.endpointHash = vm.parseJsonBytes32(json, string.concat(at, "endpointHash"));
-        order.salt = vm.parseJsonBytes32(json, string.concat(at, "salt"));
+    function _orderOf(string memory json, string memory path) private pure returns (Order memory order) {
+        order.tenant = vm.parseJsonAddress(json, string.concat(path, "tenant"));
+        order.agent = vm.parseJsonAddress(json, string.concat(path, "agent"));
+        order.refundTo = vm.parseJsonAddress(json, string.concat(path, "refundTo"));
+        order.form = uint8(_number(json, path, "form"));
+        order.token = uint8(_number(json, path, "token"));
+        order.flags = uint8(_number(json, path, "flags"));
+        order.lots = uint16(_number(json, path, "lots"));
+        order.startRate = uint48(_number(json, path, "startRate"));
+        order.maxRate = uint48(_number(json, path, "maxRate"));
+        order.climb = uint32(_number(json, path, "climb"));
+        order.deposit = uint64(_number(json, path, "deposit"));
+        order.minDuration = uint32(_number(json, path, "minDuration"));
+        order.maxDuration = uint32(_number(json, path, "maxDuration"));
+        order.minCommit = uint32(_number(json, path, "minCommit"));
+        order.earlyFeeBps = uint16(_number(json, path, "earlyFeeBps"));
+        order.notice = uint32(_number(json, path, "notice"));
+        order.grace = uint32(_number(json, path, "grace"));
+        order.startWindow = uint32(_number(json, path, "startWindow"));
+        order.minBond = uint64(_number(json, path, "minBond"));
+        order.minSignedPaid = uint64(_number(json, path, "minSignedPaid"));
+        order.expiry = uint32(_number(json, path, "expiry"));
+        order.slaPolicy = vm.parseJsonBytes32(json, string.concat(path, "slaPolicy"));
+        order.needsHash = vm.parseJsonBytes32(json, string.concat(path, "needsHash"));
+        order.manifestHash = vm.parseJsonBytes32(json, string.concat(path, "manifestHash"));
+        order.eligible = vm.parseJsonBytes32(json, string.concat(path, "eligible"));
+        order.endpointHash = vm.parseJsonBytes32(json, string.concat(path, "endpointHash"));
+        order.salt = vm.parseJsonBytes32(json, string.concat(path, "salt"));
     }
 
-    function _number(string memory json, string memory at, string memory name) private pure returns (uint256) {
-        return vm.parseJsonUint(json, string.concat(at, name));
+    function _number(string memory json, string memory path, string memory name) private pure returns (uint256) {
+        return vm.parseJsonUint(json, string.concat(path, name));
     }
 
-    function _bidOf(string memory json, string memory at) private pure returns (Bid memory bid) {
-        bid.orderHash = vm.parseJsonBytes32(json, string.concat(at, "orderHash"));
-        bid.providerId = uint32(_number(json, at, "providerId"));
-        bid.bidEpoch = uint32(_number(json, at, "bidEpoch"));
-        bid.lanesHash = vm.parseJsonBytes32(json, string.concat(at, "lanesHash"));
-        bid.ratePerHour = uint48(_number(json, at, "ratePerHour"));
-        bid.bond = uint64(_number(json, at, "bond"));
-        bid.liability = uint64(_number(json, at, "liability"));
-        bid.deadline = uint40(_number(json, at, "deadline"));
+    function _bidOf(string memory json, string memory path) private pure returns (Bid memory bid) {
+        bid.orderHash = vm.parseJsonBytes32(json, string.concat(path, "orderHash"));
+        bid.providerId = uint32(_number(json, path, "providerId"));
+        bid.bidEpoch = uint32(_number(json, path, "bidEpoch"));
+        bid.lanesHash = vm.parseJsonBytes32(json, string.concat(path, "lanesHash"));
+        bid.ratePerHour = uint48(_number(json, path, "ratePerHour"));
+        bid.bond = uint64(_number(json, path, "bond"));
+        bid.liability = uint64(_number(json, path, "liability"));
+        bid.deadline = uint40(_number(json, path, "deadline"));
     }
 
-    function _termsOf(string memory json, string memory at) private pure returns (Terms memory terms) {
-        terms.id = uint96(_number(json, at, "id"));
-        terms.orderHash = vm.parseJsonBytes32(json, string.concat(at, "orderHash"));
-        terms.tenant = vm.parseJsonAddress(json, string.concat(at, "tenant"));
-        terms.agent = vm.parseJsonAddress(json, string.concat(at, "agent"));
-        terms.refundTo = vm.parseJsonAddress(json, string.concat(at, "refundTo"));
-        terms.token = uint8(_number(json, at, "token"));
-        terms.flags = uint8(_number(json, at, "flags"));
-        terms.feeSteps = uint8(_number(json, at, "feeSteps"));
-        terms.ratePerHour = uint48(_number(json, at, "ratePerHour"));
-        terms.bond = uint64(_number(json, at, "bond"));
-        terms.liability = uint64(_number(json, at, "liability"));
-        terms.maxDuration = uint32(_number(json, at, "maxDuration"));
-        terms.minCommit = uint32(_number(json, at, "minCommit"));
-        terms.earlyFeeBps = uint16(_number(json, at, "earlyFeeBps"));
-        terms.notice = uint32(_number(json, at, "notice"));
-        terms.grace = uint32(_number(json, at, "grace"));
-        terms.slaPolicy = vm.parseJsonBytes32(json, string.concat(at, "slaPolicy"));
-        terms.needsHash = vm.parseJsonBytes32(json, string.concat(at, "needsHash"));
-        terms.manifestHash = vm.parseJsonBytes32(json, string.concat(at, "manifestHash"));
+    function _termsOf(string memory json, string memory path) private pure returns (Terms memory terms) {
+        terms.id = uint96(_number(json, path, "id"));
+        terms.orderHash = vm.parseJsonBytes32(json, string.concat(path, "orderHash"));
+        terms.tenant = vm.parseJsonAddress(json, string.concat(path, "tenant"));
+        terms.agent = vm.parseJsonAddress(json, string.concat(path, "agent"));
+        terms.refundTo = vm.parseJsonAddress(json, string.concat(path, "refundTo"));
+        terms.token = uint8(_number(json, path, "token"));
+        terms.flags = uint8(_number(json, path, "flags"));
+        terms.feeSteps = uint8(_number(json, path, "feeSteps"));
+        terms.ratePerHour = uint48(_number(json, path, "ratePerHour"));
+        terms.bond = uint64(_number(json, path, "bond"));
+        terms.liability = uint64(_number(json, path, "liability"));
+        terms.maxDuration = uint32(_number(json, path, "maxDuration"));
+        terms.minCommit = uint32(_number(json, path, "minCommit"));
+        terms.earlyFeeBps = uint16(_number(json, path, "earlyFeeBps"));
+        terms.notice = uint32(_number(json, path, "notice"));
+        terms.grace = uint32(_number(json, path, "grace"));
+        terms.slaPolicy = vm.parseJsonBytes32(json, string.concat(path, "slaPolicy"));
+        terms.needsHash = vm.parseJsonBytes32(json, string.concat(path, "needsHash"));
+        terms.manifestHash = vm.parseJsonBytes32(json, string.concat(path, "manifestHash"));
     }
 
     function test_StructHashesOfTheBookAreTheVectors() public view {
         string[3] memory cases = ["ordinary", "largest", "smallest"];
         for (uint256 i = 0; i < 3; ++i) {
-            string memory at = string.concat(".cases.", cases[i], ".");
-            string memory message = string.concat(at, "message.");
+            string memory path = string.concat(".cases.", cases[i], ".");
+            string memory message = string.concat(path, "message.");
             string memory json = _read("order");
             eq(
                 book.hashOrder(_orderOf(json, message)),
-                vm.parseJsonBytes32(json, string.concat(at, "structHash")),
+                vm.parseJsonBytes32(json, string.concat(path, "structHash")),
                 "order"
             );
             json = _read("bid");
-            eq(book.hashBid(_bidOf(json, message)), vm.parseJsonBytes32(json, string.concat(at, "structHash")), "bid");
+            eq(book.hashBid(_bidOf(json, message)), vm.parseJsonBytes32(json, string.concat(path, "structHash")), "bid");
             json = _read("terms");
             Terms memory terms = _termsOf(json, message);
-            bytes32 hash = vm.parseJsonBytes32(json, string.concat(at, "termsHash"));
+            bytes32 hash = vm.parseJsonBytes32(json, string.concat(path, "termsHash"));
             eq(book.hashTerms(terms), hash, "terms");
             eq(Typed.hashTerms(terms), hash, "terms in memory");
             eq(keccak256(abi.encode(terms)), hash, "terms encoded");
             eq(
                 LeaseWord.opened(hash, 1, 1).termsHash(),
-                vm.parseJsonBytes32(json, string.concat(at, "stored")),
+                vm.parseJsonBytes32(json, string.concat(path, "stored")),
                 "stored part"
             );
             json = _read("close");
@@ -156,7 +156,7 @@ contract TypedTest is Market {
                     uint32(_number(json, message, "cum")),
                     uint40(_number(json, message, "deadline"))
                 ),
-                vm.parseJsonBytes32(json, string.concat(at, "structHash")),
+                vm.parseJsonBytes32(json, string.concat(path, "structHash")),
                 "close"
             );
         }

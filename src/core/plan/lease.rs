@@ -73,10 +73,10 @@ pub enum ManifestSide {
 pub enum NamespaceSide {
     /// Not there.
     Absent,
-    /// Ours, by its labels.
+    /// Ours, by its labels, but not known to be furnished: bindings, quota or policies may be missing.
+    Bare,
+    /// Ours and furnished.
     Ours,
-    /// Ours, but not all that belongs in it before a manifest can be taken is there yet.
-    Unfinished,
     /// Ours and on its way out.
     Leaving,
     /// Somebody else's under our name: never adopted.
@@ -299,8 +299,9 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
         again: None,
     };
     // 1. Nothing of the lease is made before the object can no longer vanish under it.
-    if !seen.object.held && !seen.object.leaving {
+    if !seen.object.held && !seen.object.leaving && seen.chain.proof.is_none() {
         plan.actions.push(Action::Hold);
+        return Plan { phase: shown(seen), reason: "Opened", ..plan };
     }
     // 2. Final: the only place from which anything is deleted.
     if let Some(proof) = &seen.chain.proof {
@@ -338,14 +339,13 @@ fn ended(seen: &Observed, proof: &Proof, mut plan: Plan) -> Plan {
         Proof::Absence(_) => "OpeningGone",
     };
     match seen.namespace {
-        NamespaceSide::Ours | NamespaceSide::Unfinished => plan.actions.push(Action::Destroy(proof.clone())),
+        NamespaceSide::Ours | NamespaceSide::Bare => plan.actions.push(Action::Destroy(proof.clone())),
         NamespaceSide::Leaving | NamespaceSide::Unknown => plan.again = Some(RECHECK),
         NamespaceSide::Absent | NamespaceSide::Foreign => {
             if seen.object.held && seen.object.leaving {
                 plan.actions.push(Action::Release);
             }
             // A held object that nobody deleted keeps its record; nothing is left to do for it.
-            plan.actions.retain(|action| *action != Action::Hold);
         }
     }
     plan
@@ -457,7 +457,7 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
 /// Namespace and workload as they should be while the lease may run; false when the cluster leaves nothing to decide.
 fn build(seen: &Observed, plan: &mut Plan) -> bool {
     match seen.namespace {
-        NamespaceSide::Absent | NamespaceSide::Unfinished => {
+        NamespaceSide::Absent | NamespaceSide::Bare => {
             plan.actions.push(Action::OpenNamespace);
             plan.again = Some(RECHECK);
         }
@@ -687,7 +687,7 @@ mod tests {
             held: bool, leaving: bool, close_asked: bool,
             wish in prop_oneof![Just(Wish::Run), Just(Wish::Suspend), Just(Wish::End { reason: reason::MAINTENANCE })],
             namespace in prop_oneof![
-                Just(NamespaceSide::Absent), Just(NamespaceSide::Ours), Just(NamespaceSide::Unfinished), Just(NamespaceSide::Leaving),
+                Just(NamespaceSide::Absent), Just(NamespaceSide::Bare), Just(NamespaceSide::Ours), Just(NamespaceSide::Leaving),
                 Just(NamespaceSide::Foreign), Just(NamespaceSide::Unknown)],
             manifest in prop_oneof![
                 Just(ManifestSide::Awaited), Just(ManifestSide::Ready), Just(ManifestSide::Unknown),
@@ -866,6 +866,16 @@ mod tests {
             ..seen(OPENED)
         };
         assert_eq!(plan(&waiting, &POLICY).actions, [Action::HandOver]);
+    }
+
+    #[test]
+    fn a_namespace_left_bare_by_a_crash_is_furnished_before_anything_runs_in_it() {
+        let bare = Observed {
+            namespace: NamespaceSide::Bare,
+            workload: WorkloadSide::Absent,
+            ..seen(OPENED)
+        };
+        assert_eq!(plan(&bare, &POLICY).actions, [Action::OpenNamespace]);
     }
 
     #[test]

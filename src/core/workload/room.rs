@@ -1,4 +1,4 @@
-//! A lease's room, before its manifest is there: namespace, our rights, account, quota, network. The order is the one in which a
+//! A lease's room, before its manifest is there: namespace, account, our rights, quota, network. The order is the one in which a
 //! new namespace accepts pods: account and quota before any workload, and no pod may ever run before the network rules are there.
 //! There is no LimitRange: every container of ours carries its limits, and the quota refuses one that does not.
 
@@ -28,7 +28,7 @@ pub fn room(template: &LeaseTemplate<'_>) -> Result<Vec<Object>, BuildError> {
     let accounts = &template.ground.accounts;
     let mut objects: Vec<Object> = vec![
         namespace(template)?.into(),
-        // Our rights first: all that follows is applied by them.
+        // Our rights inside come from the binding, so it precedes everything that needs them.
         binding(identity, OPERATOR_ROLE, &accounts.operator).into(),
         binding(identity, GATEWAY_ROLE, &accounts.gateway).into(),
         account(identity).into(),

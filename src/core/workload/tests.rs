@@ -179,16 +179,16 @@ fn a_hold_is_these_pods() {
 }
 
 #[test]
-fn account_and_quota_come_before_and_the_workload_comes_last() {
+fn our_rights_come_first_then_account_and_quota_and_the_workload_last() {
     let objects = built(&needs(json!({})), &ground(), &manifest(json!({})), Power::On).unwrap();
     let kinds: Vec<&str> = objects.iter().map(Object::kind).collect();
     assert_eq!(
         kinds,
         [
             "Namespace",
+            "RoleBinding",
+            "RoleBinding",
             "ServiceAccount",
-            "RoleBinding",
-            "RoleBinding",
             "ResourceQuota",
             "NetworkPolicy",
             "NetworkPolicy",
