@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help check test down fmt crds
+.PHONY: help demo check test down fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -12,6 +12,9 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 
 test: ## The whole ladder on real parts; installs what it needs
 	@bash e2e/ladder.sh format clippy core world-unit contracts prepare world
+
+demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
+	@$(WORLD) demo
 
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down

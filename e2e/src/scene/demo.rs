@@ -74,6 +74,8 @@ pub fn play(world: Options) -> Result<()> {
     let options = SceneOptions {
         world,
         cuts: Cuts::Never,
+        // What closes by agreement is claimable at once; what is settled before vests.
+        settle_every: "1h",
         tenant_dollars: 100,
     };
     let scene = Scene::up(&options, &mut |step| story.tell(step))?;

@@ -47,6 +47,8 @@ pub struct SceneOptions {
     pub world: Options,
     /// Whether outages can be cut.
     pub cuts: Cuts,
+    /// The operator settles once so much reported usage is not paid yet, such as `20s`.
+    pub settle_every: &'static str,
     /// Dollars minted for the tenant, whole ones.
     pub tenant_dollars: u32,
 }
@@ -81,6 +83,7 @@ pub struct Scene {
     pub gateway_url: String,
     operator_ops: SocketAddr,
     operator_command: Vec<String>,
+    settle_every: &'static str,
 }
 
 impl Scene {
@@ -131,6 +134,7 @@ impl Scene {
             gateway_url,
             operator_ops: free_address()?,
             operator_command: Vec::new(),
+            settle_every: options.settle_every,
         };
         scene.apply_samples(say)?;
         scene.start_operator()?;
@@ -227,7 +231,7 @@ impl Scene {
                     "--report-every",
                     "10s",
                     "--settle-every",
-                    "20s",
+                    self.settle_every,
                 ],
             );
         }
