@@ -27,6 +27,9 @@ fn options(name: &str) -> (tempfile::TempDir, SceneOptions) {
 fn an_order_becomes_a_paid_lease_to_the_last_micro_unit() {
     let (_folder, options) = options("lease");
     let started = std::time::Instant::now();
-    let scene = Scene::up(&options, &mut |step| eprintln!("[{:>6.1} s] {step}", started.elapsed().as_secs_f64())).unwrap_or_else(|error| panic!("{error:#}"));
+    let scene = Scene::up(&options, &mut |step| {
+        eprintln!("[{:>6.1} s] {step}", started.elapsed().as_secs_f64())
+    })
+    .unwrap_or_else(|error| panic!("{error:#}"));
     drop(scene);
 }
