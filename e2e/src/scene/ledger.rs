@@ -271,7 +271,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// The bytes of `0x…`.
 pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
     let digits = text.trim_start_matches("0x");
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         bail!("{text} is not hexadecimal");
     }
     (0..digits.len())
