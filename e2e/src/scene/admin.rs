@@ -31,9 +31,16 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> Result<String> {
 pub(super) fn install(world: &World) -> Result<()> {
     let root = workspace();
     apply_files(world, &[root.join("crds")])?;
-    world.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
+    world.kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd",
+        "--all",
+    ])?;
     let deploy = root.join("deploy");
-    let listed = fs::read_to_string(deploy.join("kustomization.yaml")).context("deploy/kustomization.yaml")?;
+    let listed =
+        fs::read_to_string(deploy.join("kustomization.yaml")).context("deploy/kustomization.yaml")?;
     let files: Vec<PathBuf> = listed
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- "))
@@ -84,6 +91,11 @@ mod tests {
     #[test]
     fn placeholders_are_filled_and_a_forgotten_one_is_named() {
         assert_eq!(fill("a ${X} b ${X}", &[("X", "1")]).unwrap(), "a 1 b 1");
-        assert!(fill("${X} ${Y}", &[("X", "1")]).unwrap_err().to_string().contains("${Y}"));
+        assert!(
+            fill("${X} ${Y}", &[("X", "1")])
+                .unwrap_err()
+                .to_string()
+                .contains("${Y}")
+        );
     }
 }

@@ -70,7 +70,12 @@ impl Leaseport {
         let mut command = self.command(arguments);
         let output = output(&mut command)?;
         if !output.status.success() {
-            bail!("{} ended with {}: {}", line(&command), output.status, text(&output.stderr));
+            bail!(
+                "{} ended with {}: {}",
+                line(&command),
+                output.status,
+                text(&output.stderr)
+            );
         }
         Ok(text(&output.stdout))
     }
@@ -100,7 +105,11 @@ impl Leaseport {
         let mut command = self.command(arguments);
         let output = output(&mut command)?;
         if output.status.success() {
-            bail!("{} should have been refused, but printed: {}", line(&command), text(&output.stdout));
+            bail!(
+                "{} should have been refused, but printed: {}",
+                line(&command),
+                text(&output.stdout)
+            );
         }
         Ok(Refused {
             status: output.status.to_string(),

@@ -85,7 +85,11 @@ impl Cast {
             let key_file = folder.join(format!("{name}.key"));
             fs::write(&key_file, key).with_context(|| key_file.display().to_string())?;
             fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600))?;
-            Ok(Actor { address, key, key_file })
+            Ok(Actor {
+                address,
+                key,
+                key_file,
+            })
         };
         Ok(Self {
             deployer: actor("deployer", deployer)?,

@@ -43,7 +43,10 @@ impl Story {
 
     fn transactions(&self, who: &str, all: &[Sent]) {
         for one in all {
-            self.tell(&format!("  {who}: {} {} ({} gas)", one.what, one.hash, one.gas_used));
+            self.tell(&format!(
+                "  {who}: {} {} ({} gas)",
+                one.what, one.hash, one.gas_used
+            ));
         }
     }
 
@@ -51,7 +54,9 @@ impl Story {
     fn operator(&mut self, scene: &Scene) -> Result<()> {
         for object in scene.objects("computetransactions")? {
             let mined = &object["status"]["mined"];
-            let Some(hash) = mined["hash"].as_str() else { continue };
+            let Some(hash) = mined["hash"].as_str() else {
+                continue;
+            };
             if self.told.insert(hash.to_owned()) {
                 let kind = object["spec"]["intent"]["kind"].as_str().unwrap_or("?");
                 self.tell(&format!("  operator: {kind} {hash} ({} gas)", mined["gasUsed"]));
@@ -131,11 +136,15 @@ pub fn play(world: Options) -> Result<()> {
         "started on chain: the clock runs at {} an hour; half a minute now",
         Micro(i128::from(started.rate))
     ));
-    within(Duration::from_secs(BILLED + 60), "half a minute of the chain's time", || {
-        story.operator(&scene)?;
-        let (_, now) = ledger.head()?;
-        Ok((now >= started.start_at + BILLED).then_some(()))
-    })?;
+    within(
+        Duration::from_secs(BILLED + 60),
+        "half a minute of the chain's time",
+        || {
+            story.operator(&scene)?;
+            let (_, now) = ledger.head()?;
+            Ok((now >= started.start_at + BILLED).then_some(()))
+        },
+    )?;
     let reported = ledger.lease_at(opened.lane)?;
     story.tell(&format!(
         "reported on chain so far: {} s, paid: {} s",
@@ -194,7 +203,9 @@ pub fn claim_all(scene: &Scene, story: &Story, before: &Purses) -> Result<()> {
             "--json",
         ])?;
         story.transactions("anyone", &sent(&answer));
-        story.tell(&format!("leaseport provider claim: {claimable} went to the payout address"));
+        story.tell(&format!(
+            "leaseport provider claim: {claimable} went to the payout address"
+        ));
         Ok(None)
     })
 }
@@ -281,8 +292,16 @@ impl Sheet {
     /// It does not.
     pub fn check(&self) -> Result<()> {
         ensure!(self.paid > Micro(0), "nothing was paid");
-        ensure!(self.difference() == Micro(0), "the sheet does not add up: {}", self.difference());
-        ensure!(self.left == Micro(0), "{} of this lease is left in the book", self.left);
+        ensure!(
+            self.difference() == Micro(0),
+            "the sheet does not add up: {}",
+            self.difference()
+        );
+        ensure!(
+            self.left == Micro(0),
+            "{} of this lease is left in the book",
+            self.left
+        );
         Ok(())
     }
 }
@@ -293,7 +312,10 @@ fn hints(scene: &Scene) -> String {
         format!("LEASEPORT_RPC_URL={}", scene.ledger.rpc_url),
         format!("LEASEPORT_DIRECTORY={}", scene.market.directory),
         format!("LEASEPORT_KEY_FILE={}", scene.cast.tenant.key_file.display()),
-        format!("LEASEPORT_STATE_DIR={}", state.run_dir.join("home/.leaseport").display()),
+        format!(
+            "LEASEPORT_STATE_DIR={}",
+            state.run_dir.join("home/.leaseport").display()
+        ),
         "LEASEPORT_LOCAL=true".to_owned(),
     ];
     let program = scene.leaseport.path().display();

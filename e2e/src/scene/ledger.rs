@@ -180,7 +180,11 @@ impl Ledger {
     pub fn events(&self, signature: &str, from_block: u64) -> Result<Vec<Value>> {
         let topic = hex(&Keccak256::digest(signature.as_bytes()));
         let filter = json!([{ "address": self.lease_book, "fromBlock": format!("{from_block:#x}"), "topics": [topic] }]);
-        Ok(self.rpc("eth_getLogs", &filter)?.as_array().cloned().unwrap_or_default())
+        Ok(self
+            .rpc("eth_getLogs", &filter)?
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
     }
 
     /// Calls a method of the node.
@@ -193,7 +197,9 @@ impl Ledger {
 
     fn one(&self, to: &str, signature: &str, arguments: &[Word]) -> Result<Micro> {
         let words = self.call(to, signature, arguments)?;
-        let word = words.first().with_context(|| format!("{signature} answered nothing"))?;
+        let word = words
+            .first()
+            .with_context(|| format!("{signature} answered nothing"))?;
         Ok(Micro(i128::try_from(to_u128(word))?))
     }
 
@@ -210,7 +216,11 @@ impl Ledger {
 
 /// A call's data: four bytes that name the function, then its arguments.
 fn encode(signature: &str, arguments: &[Word]) -> Vec<u8> {
-    let mut data: Vec<u8> = Keccak256::digest(signature.as_bytes()).iter().take(4).copied().collect();
+    let mut data: Vec<u8> = Keccak256::digest(signature.as_bytes())
+        .iter()
+        .take(4)
+        .copied()
+        .collect();
     data.extend(arguments.iter().flatten());
     data
 }
@@ -243,7 +253,9 @@ fn to_u128(word: &Word) -> u128 {
 
 /// A number as JSON-RPC writes it.
 fn quantity(value: &Value) -> Result<u64> {
-    let text = value.as_str().with_context(|| format!("{value} is no quantity"))?;
+    let text = value
+        .as_str()
+        .with_context(|| format!("{value} is no quantity"))?;
     Ok(u64::from_str_radix(text.trim_start_matches("0x"), 16)?)
 }
 
@@ -290,7 +302,10 @@ mod tests {
     #[test]
     fn a_call_is_encoded_as_the_abi_says() {
         // From the ERC-20 ABI: balanceOf(address) is 0x70a08231.
-        let data = encode("balanceOf(address)", &[of_address("0x00000000000000000000000000000000000000ff").unwrap()]);
+        let data = encode(
+            "balanceOf(address)",
+            &[of_address("0x00000000000000000000000000000000000000ff").unwrap()],
+        );
         assert_eq!(
             hex(&data),
             "0x70a0823100000000000000000000000000000000000000000000000000000000000000ff"

@@ -15,5 +15,7 @@ pub use binary::{Leaseport, Refused};
 pub use cast::{Actor, Cast};
 pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt, hex, keccak, unhex};
 pub use patience::{eventually, within};
-pub use stage::{Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices};
+pub use stage::{
+    Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices,
+};
 pub use tenant::{Opened, Posted, Sent, Tenant, Wish};

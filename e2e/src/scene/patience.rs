@@ -53,7 +53,13 @@ mod tests {
 
     #[test]
     fn what_did_not_come_is_named_with_the_last_look() {
-        let error = within(Duration::ZERO, "rain", || -> Result<Option<()>> { bail!("blue sky") }).unwrap_err();
-        assert!(error.to_string().contains("rain") && error.to_string().contains("blue sky"), "{error}");
+        let error = within(Duration::ZERO, "rain", || -> Result<Option<()>> {
+            bail!("blue sky")
+        })
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("rain") && error.to_string().contains("blue sky"),
+            "{error}"
+        );
     }
 }

@@ -192,11 +192,11 @@ impl Scene {
     /// What the nodes of this world are labelled with.
     fn gpu_product(&self) -> Result<String> {
         let nodes = self.world.kubectl_json(&["get", "nodes"])?;
-        let product = nodes["items"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find_map(|node| node["metadata"]["labels"][GPU_PRODUCT].as_str().map(str::to_owned));
+        let product = nodes["items"].as_array().into_iter().flatten().find_map(|node| {
+            node["metadata"]["labels"][GPU_PRODUCT]
+                .as_str()
+                .map(str::to_owned)
+        });
         product.with_context(|| format!("no node has the label {GPU_PRODUCT}"))
     }
 
@@ -240,12 +240,15 @@ impl Scene {
             );
         }
         let command = self.operator_command.clone();
-        self.world.start_program(OPERATOR, command, Ready::Started, START)?;
+        self.world
+            .start_program(OPERATOR, command, Ready::Started, START)?;
         let lives = within(START, "the operator is ready", || {
             if !self.world.state().part(OPERATOR)?.alive() {
                 return Ok(Some(false));
             }
-            Ok(get(self.operator_ops, "/readyz")?.starts_with("ok").then_some(true))
+            Ok(get(self.operator_ops, "/readyz")?
+                .starts_with("ok")
+                .then_some(true))
         })
         .with_context(|| self.log_tail(OPERATOR))?;
         if !lives {
@@ -302,7 +305,10 @@ impl Scene {
     /// Whether the operator's process runs.
     #[must_use]
     pub fn operator_runs(&self) -> bool {
-        self.world.state().part(OPERATOR).is_ok_and(crate::world::Part::alive)
+        self.world
+            .state()
+            .part(OPERATOR)
+            .is_ok_and(crate::world::Part::alive)
     }
 
     fn wait_ready(&self) -> Result<()> {
@@ -314,7 +320,10 @@ impl Scene {
             "computeoffer/gpus",
         ];
         for kind in kinds {
-            let object = || self.world.kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind]);
+            let object = || {
+                self.world
+                    .kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind])
+            };
             eventually(&format!("{kind} is Ready"), || {
                 let found = object()?;
                 match condition(&found, "Ready") {
@@ -382,7 +391,9 @@ impl Scene {
     /// # Errors
     /// The API server does not answer.
     pub fn pods(&self, namespace: &str) -> Result<Vec<Value>> {
-        let list = self.world.kubectl_json(&["--namespace", namespace, "get", "pods"])?;
+        let list = self
+            .world
+            .kubectl_json(&["--namespace", namespace, "get", "pods"])?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
@@ -475,7 +486,15 @@ fn deploy(
     say: &mut dyn FnMut(&str),
 ) -> Result<Market> {
     let key_file = cast.deployer.key_file.display().to_string();
-    let printed_market = leaseport.json(["market", "deploy", "--rpc", rpc_url, "--key-file", &key_file, "--json"])?;
+    let printed_market = leaseport.json([
+        "market",
+        "deploy",
+        "--rpc",
+        rpc_url,
+        "--key-file",
+        &key_file,
+        "--json",
+    ])?;
     let transactions = printed_market["transactions"].as_array().map_or(0, Vec::len);
     let gas: u64 = printed_market["transactions"]
         .as_array()

@@ -141,7 +141,10 @@ impl<'a> Tenant<'a> {
     }
 
     fn line(&self, verb: &[&str]) -> Vec<String> {
-        verb.iter().map(|&word| word.to_owned()).chain(self.common()).collect()
+        verb.iter()
+            .map(|&word| word.to_owned())
+            .chain(self.common())
+            .collect()
     }
 
     /// Runs a verb with the tenant's flags.
@@ -165,7 +168,13 @@ impl<'a> Tenant<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, name: &str, yaml: &str) -> Result<PathBuf> {
-        let path = self.scene.world.state().run_dir.join("home").join(format!("{name}.yaml"));
+        let path = self
+            .scene
+            .world
+            .state()
+            .run_dir
+            .join("home")
+            .join(format!("{name}.yaml"));
         fs::write(&path, yaml).with_context(|| path.display().to_string())?;
         Ok(path)
     }

@@ -18,8 +18,15 @@ pub(crate) fn missing_image(shared: &mut Shared) -> Result<()> {
     reported(scene, opened.lane, 3)?;
     let namespace = scene.namespace_of(&opened.lease)?;
     let pods = scene.pods(&namespace)?;
-    let waiting = pods.first().map(|pod| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].to_string());
-    ensure!(waiting.as_deref().is_some_and(|reason| reason.contains("ImagePull")), "{waiting:?}");
+    let waiting = pods
+        .first()
+        .map(|pod| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].to_string());
+    ensure!(
+        waiting
+            .as_deref()
+            .is_some_and(|reason| reason.contains("ImagePull")),
+        "{waiting:?}"
+    );
     close(scene, &opened.lease)?;
     Ok(())
 }
@@ -34,7 +41,9 @@ pub(crate) fn failing_probe(shared: &mut Shared) -> Result<()> {
     started(scene, opened.lane)?;
     reported(scene, opened.lane, 3)?;
     let pods = scene.pods(&scene.namespace_of(&opened.lease)?)?;
-    let ready = pods.first().map(|pod| pod["status"]["containerStatuses"][0]["ready"].clone());
+    let ready = pods
+        .first()
+        .map(|pod| pod["status"]["containerStatuses"][0]["ready"].clone());
     ensure!(ready == Some(serde_json::Value::Bool(false)), "{ready:?}");
     close(scene, &opened.lease)?;
     Ok(())
@@ -51,7 +60,10 @@ pub(crate) fn stop_and_finalize(shared: &mut Shared) -> Result<()> {
 
     tenant.run(&["close", &opened.lease, "--stop"])?;
     let stopped = scene.ledger.lease_at(opened.lane)?;
-    ensure!(stopped.state == 2 && stopped.stop_at <= scene.ledger.head()?.1, "{stopped:?}");
+    ensure!(
+        stopped.state == 2 && stopped.stop_at <= scene.ledger.head()?.1,
+        "{stopped:?}"
+    );
     eventually("the devices are free", || {
         let pods = scene.pods(&namespace).unwrap_or_default();
         Ok(pods.is_empty().then_some(()))
@@ -62,6 +74,10 @@ pub(crate) fn stop_and_finalize(shared: &mut Shared) -> Result<()> {
         Ok(Some(lease))
     })?;
     let ran = stopped.stop_at - stopped.start_at;
-    ensure!(end.settled <= ran && end.settled + 3 >= ran, "{} s paid of {ran} s", end.settled);
+    ensure!(
+        end.settled <= ran && end.settled + 3 >= ran,
+        "{} s paid of {ran} s",
+        end.settled
+    );
     gone(scene, &namespace)
 }

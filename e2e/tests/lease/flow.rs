@@ -72,7 +72,10 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     ensure!(object["spec"]["ratePerHour"] == "3.801138", "{object}");
 
     let opened = tenant.accept(&posted.order)?;
-    ensure!(before.tenant - ledger.balance_of(scene.cast.tenant.address)? == Micro(5_000_000), "escrow");
+    ensure!(
+        before.tenant - ledger.balance_of(scene.cast.tenant.address)? == Micro(5_000_000),
+        "escrow"
+    );
     let pod = scene.running_pod(&opened.lease)?;
     let namespace = scene.namespace_of(&opened.lease)?;
     let held: BTreeSet<String> = devices(&pod).into_iter().collect();
@@ -82,8 +85,16 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     let log = eventually("a line in the log", || {
         Ok(Some(tenant.logs(&opened.lease)?).filter(|log| log.contains("I see ")))
     })?;
-    let seen: BTreeSet<String> = log.trim().trim_start_matches("I see ").split(',').map(str::to_owned).collect();
-    ensure!(seen == held, "the program sees {seen:?}, the kubelet gave {held:?}");
+    let seen: BTreeSet<String> = log
+        .trim()
+        .trim_start_matches("I see ")
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    ensure!(
+        seen == held,
+        "the program sees {seen:?}, the kubelet gave {held:?}"
+    );
 
     let live = started(scene, opened.lane)?;
     ensure!(live.rate == 3_801_138, "{live:?}");
@@ -91,7 +102,11 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     let object = eventually("the ComputeLease is Active and Ready", || {
         let object = scene.object(&name)?;
         let ready = condition(&object, "Ready").is_some_and(|ready| ready["status"] == "True");
-        ensure!(ready && object["status"]["phase"] == "Active", "{}", object["status"]);
+        ensure!(
+            ready && object["status"]["phase"] == "Active",
+            "{}",
+            object["status"]
+        );
         Ok(Some(object))
     })?;
     let written: BTreeSet<String> = object["status"]["devices"]
@@ -103,8 +118,13 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     ensure!(written == held, "{written:?}");
     let bid = of_order(scene, "computebids", &posted.order)?;
     ensure!(bid["status"]["phase"] == "Won", "{}", bid["status"]);
-    let holds = scene.world.kubectl_json(&["--namespace", "gpu-provider", "get", "pods"])?;
-    ensure!(holds["items"].as_array().is_some_and(Vec::is_empty), "a hold is left: {holds}");
+    let holds = scene
+        .world
+        .kubectl_json(&["--namespace", "gpu-provider", "get", "pods"])?;
+    ensure!(
+        holds["items"].as_array().is_some_and(Vec::is_empty),
+        "a hold is left: {holds}"
+    );
 
     let paid_for = eventually("a settlement", || {
         let lease = ledger.lease_at(opened.lane)?;
@@ -116,19 +136,33 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     let end = ledger.lease_at(opened.lane)?;
     let (_, now) = ledger.head()?;
     ensure!(end.state == 3, "{end:?}");
-    ensure!(seconds >= paid_for.settled && seconds <= now - live.start_at, "{seconds} s");
+    ensure!(
+        seconds >= paid_for.settled && seconds <= now - live.start_at,
+        "{seconds} s"
+    );
     let after = Purses::read(scene)?;
     let rent = Micro(i128::from(seconds) * 3_801_138 / 3600);
-    ensure!(before.tenant - after.tenant == rent, "paid {} for {seconds} s", before.tenant - after.tenant);
+    ensure!(
+        before.tenant - after.tenant == rent,
+        "paid {} for {seconds} s",
+        before.tenant - after.tenant
+    );
     // What is not yet claimed is in the book, the fee included.
-    ensure!(after.book + after.payout - before.book - before.payout == rent, "{after:?}");
+    ensure!(
+        after.book + after.payout - before.book - before.payout == rent,
+        "{after:?}"
+    );
     ensure!(after.fees > before.fees, "no fee");
 
     gone(scene, &namespace)?;
     eventually("the ComputeLease is Closed or gone", || {
         let all = scene.objects("computeleases")?;
-        let mine = all.iter().find(|object| object["spec"]["leaseId"] == opened.lease.as_str());
-        Ok(mine.is_none_or(|object| object["status"]["phase"] == "Closed").then_some(()))
+        let mine = all
+            .iter()
+            .find(|object| object["spec"]["leaseId"] == opened.lease.as_str());
+        Ok(mine
+            .is_none_or(|object| object["status"]["phase"] == "Closed")
+            .then_some(()))
     })
 }
 
@@ -136,7 +170,9 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
 pub(crate) fn of_order(scene: &Scene, kind: &str, order: &str) -> Result<Value> {
     eventually(&format!("{kind} for {order}"), || {
         let all = scene.objects(kind)?;
-        Ok(all.into_iter().find(|object| object["spec"]["orderHash"] == order))
+        Ok(all
+            .into_iter()
+            .find(|object| object["spec"]["orderHash"] == order))
     })
 }
 

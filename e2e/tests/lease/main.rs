@@ -29,21 +29,63 @@ pub(crate) struct Shared {
 type Scenario = fn(&mut Shared) -> anyhow::Result<()>;
 
 const SCENARIOS: &[(&str, Scenario)] = &[
-    ("an_order_becomes_a_lease_whose_pod_holds_the_gpus_and_whose_bill_is_right", flow::an_order_becomes_a_paid_lease),
-    ("an_order_that_does_not_fit_is_refused_with_a_reason", refusals::too_large),
-    ("an_order_that_pays_too_little_is_refused_with_a_reason", refusals::too_cheap),
-    ("an_order_with_undecodable_needs_is_refused_with_a_reason", refusals::undecodable),
-    ("a_manifest_from_another_wallet_is_refused_and_the_tenants_is_taken", refusals::wrong_signer),
-    ("a_manifest_that_does_not_hash_to_the_order_is_refused", refusals::wrong_hash),
-    ("an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once", outages::operator_killed),
-    ("without_the_chain_for_a_while_the_pod_runs_on_and_the_report_catches_up", outages::chain_gone),
-    ("without_the_api_server_for_a_while_nothing_is_closed", outages::api_server_gone),
-    ("an_image_that_is_not_there_bills_the_tenant", close::missing_image),
+    (
+        "an_order_becomes_a_lease_whose_pod_holds_the_gpus_and_whose_bill_is_right",
+        flow::an_order_becomes_a_paid_lease,
+    ),
+    (
+        "an_order_that_does_not_fit_is_refused_with_a_reason",
+        refusals::too_large,
+    ),
+    (
+        "an_order_that_pays_too_little_is_refused_with_a_reason",
+        refusals::too_cheap,
+    ),
+    (
+        "an_order_with_undecodable_needs_is_refused_with_a_reason",
+        refusals::undecodable,
+    ),
+    (
+        "a_manifest_from_another_wallet_is_refused_and_the_tenants_is_taken",
+        refusals::wrong_signer,
+    ),
+    (
+        "a_manifest_that_does_not_hash_to_the_order_is_refused",
+        refusals::wrong_hash,
+    ),
+    (
+        "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
+        outages::operator_killed,
+    ),
+    (
+        "without_the_chain_for_a_while_the_pod_runs_on_and_the_report_catches_up",
+        outages::chain_gone,
+    ),
+    (
+        "without_the_api_server_for_a_while_nothing_is_closed",
+        outages::api_server_gone,
+    ),
+    (
+        "an_image_that_is_not_there_bills_the_tenant",
+        close::missing_image,
+    ),
     ("a_probe_that_never_passes_bills_the_tenant", close::failing_probe),
-    ("a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality", close::stop_and_finalize),
-    ("a_lease_whose_opening_was_reorganised_away_keeps_its_pod_until_that_is_final", reorg::opening_removed),
-    ("bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error", mistakes::each_names_the_field),
-    ("every_micro_unit_that_tenants_paid_is_claimed_or_a_fee", flow::all_money_adds_up),
+    (
+        "a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality",
+        close::stop_and_finalize,
+    ),
+    (
+        "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_until_that_is_final",
+        reorg::opening_removed,
+    ),
+    (
+        "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
+        mistakes::each_names_the_field,
+    ),
+    (
+        "every_micro_unit_that_tenants_paid_is_claimed_or_a_fee",
+        flow::all_money_adds_up,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -82,7 +124,10 @@ fn main() -> ExitCode {
                         failed.push(name);
                     }
                     Err(_) => {
-                        println!("test {name} ... FAILED ({seconds:.1} s)\n{}", shared.scene.log_tail(OPERATOR));
+                        println!(
+                            "test {name} ... FAILED ({seconds:.1} s)\n{}",
+                            shared.scene.log_tail(OPERATOR)
+                        );
                         failed.push(name);
                     }
                 }
@@ -92,7 +137,14 @@ fn main() -> ExitCode {
                     println!("the operator does not start again: {error:#}");
                 }
             }
-            lower(shared, if failed.is_empty() { Keep::Nothing } else { Keep::Logs });
+            lower(
+                shared,
+                if failed.is_empty() {
+                    Keep::Nothing
+                } else {
+                    Keep::Logs
+                },
+            );
         }
     }
     let verdict = if failed.is_empty() { "ok" } else { "FAILED" };

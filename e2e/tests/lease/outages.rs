@@ -22,8 +22,16 @@ fn close_with_all_seconds(scene: &Scene, lease: &str, lane: u32, slack: u64) -> 
     let (_, asked) = scene.ledger.head()?;
     let seconds = close(scene, lease)?;
     let (_, ended) = scene.ledger.head()?;
-    ensure!(seconds <= ended - start, "{seconds} s billed in {} s", ended - start);
-    ensure!(seconds + slack >= asked - start, "only {seconds} s billed of {} s that ran", asked - start);
+    ensure!(
+        seconds <= ended - start,
+        "{seconds} s billed in {} s",
+        ended - start
+    );
+    ensure!(
+        seconds + slack >= asked - start,
+        "only {seconds} s billed of {} s that ran",
+        asked - start
+    );
     Ok(())
 }
 
@@ -41,11 +49,17 @@ pub(crate) fn operator_killed(shared: &mut Shared) -> Result<()> {
     scene.start_operator()?;
     let silent = scene.ledger.head()?.1 - before.start_at;
     let after = reported(scene, opened.lane, silent)?;
-    ensure!(after.reported() <= scene.ledger.head()?.1 - after.start_at, "billed twice: {after:?}");
+    ensure!(
+        after.reported() <= scene.ledger.head()?.1 - after.start_at,
+        "billed twice: {after:?}"
+    );
 
     let pods = scene.pods(&namespace)?;
     ensure!(pods.len() == 1, "{} pods", pods.len());
-    ensure!(identity(pods.first().context("no pod")?) == identity(&pod), "another pod");
+    ensure!(
+        identity(pods.first().context("no pod")?) == identity(&pod),
+        "another pod"
+    );
     close_with_all_seconds(scene, &opened.lease, opened.lane, 3)
 }
 
@@ -61,12 +75,18 @@ pub(crate) fn chain_gone(shared: &mut Shared) -> Result<()> {
     proxy.cut();
     chain_seconds(scene, 20)?;
     let pods = scene.pods(&namespace)?;
-    ensure!(identity(pods.first().context("no pod")?) == identity(&pod), "the pod was touched");
+    ensure!(
+        identity(pods.first().context("no pod")?) == identity(&pod),
+        "the pod was touched"
+    );
     proxy.restore()?;
     let ran = scene.ledger.head()?.1 - scene.ledger.lease_at(opened.lane)?.start_at;
     reported(scene, opened.lane, ran)?;
     let pods = scene.pods(&namespace)?;
-    ensure!(identity(pods.first().context("no pod")?) == identity(&pod), "the pod was touched");
+    ensure!(
+        identity(pods.first().context("no pod")?) == identity(&pod),
+        "the pod was touched"
+    );
     close_with_all_seconds(scene, &opened.lease, opened.lane, 3)
 }
 
@@ -90,7 +110,10 @@ pub(crate) fn api_server_gone(shared: &mut Shared) -> Result<()> {
     let ran = scene.ledger.head()?.1 - lease.start_at;
     reported(scene, opened.lane, ran.saturating_sub(3))?;
     let pods = scene.pods(&namespace)?;
-    ensure!(identity(pods.first().context("no pod")?) == identity(&pod), "the pod was touched");
+    ensure!(
+        identity(pods.first().context("no pod")?) == identity(&pod),
+        "the pod was touched"
+    );
     ensure!(scene.ledger.lease_at(opened.lane)?.state == 2, "closed");
     close(scene, &opened.lease)?;
     Ok(())

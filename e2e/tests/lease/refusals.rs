@@ -15,7 +15,9 @@ fn refused(scene: &Scene, order: &str, reason: &str) -> Result<()> {
         let offer = scene.object("computeoffer/gpus")?;
         let refusals = &offer["status"]["refusals"];
         let found = refusals.as_array().into_iter().flatten().any(|one| {
-            one["reason"] == reason && one["lastOrder"] == order && one["message"].as_str().is_some_and(|text| !text.is_empty())
+            one["reason"] == reason
+                && one["lastOrder"] == order
+                && one["message"].as_str().is_some_and(|text| !text.is_empty())
         });
         ensure!(found, "{refusals}");
         Ok(Some(()))
@@ -28,9 +30,15 @@ fn refused(scene: &Scene, order: &str, reason: &str) -> Result<()> {
             .then_some(()))
     })?;
     let counted = scene.metric("leaseport_order_refusals_total", &[("reason", reason)])?;
-    ensure!(counted > 0, "leaseport_order_refusals_total{{reason={reason}}} is {counted}");
+    ensure!(
+        counted > 0,
+        "leaseport_order_refusals_total{{reason={reason}}} is {counted}"
+    );
     let bids = scene.objects("computebids")?;
-    ensure!(!bids.iter().any(|bid| bid["spec"]["orderHash"] == order), "there is a bid for {order}");
+    ensure!(
+        !bids.iter().any(|bid| bid["spec"]["orderHash"] == order),
+        "there is a bid for {order}"
+    );
     Ok(())
 }
 
@@ -64,7 +72,9 @@ const SALT: usize = 26;
 
 /// The order's words in the data of the transaction that posted it.
 fn order_words(scene: &Scene, transaction: &str) -> Result<Vec<u8>> {
-    let found = scene.ledger.rpc("eth_getTransactionByHash", &json!([transaction]))?;
+    let found = scene
+        .ledger
+        .rpc("eth_getTransactionByHash", &json!([transaction]))?;
     let data = unhex(found["input"].as_str().context("no such transaction")?)?;
     Ok(data.get(4..4 + ORDER_WORDS * 32).context("too short")?.to_vec())
 }
@@ -103,7 +113,13 @@ fn number(value: u64) -> Vec<u8> {
 pub(crate) fn undecodable(shared: &mut Shared) -> Result<()> {
     let scene = &shared.scene;
     // A good order is taken apart and posted again with needs that are no document; the contract sees only hash and bytes.
-    let good = scene.tenant().request("good", &Wish { max_per_hour: "0.5".into(), ..small() })?;
+    let good = scene.tenant().request(
+        "good",
+        &Wish {
+            max_per_hour: "0.5".into(),
+            ..small()
+        },
+    )?;
     let good_posting = good.sent.last().context("no transaction")?.hash.clone();
     let mut words = order_words(scene, &good_posting)?;
     let needs = b"{\"version\":1,\"gpu\":";
@@ -133,7 +149,11 @@ pub(crate) fn undecodable(shared: &mut Shared) -> Result<()> {
         .into_iter()
         .flatten()
         .filter(|log| log["topics"].as_array().is_some_and(|topics| topics.len() == 3))
-        .find(|log| log["address"].as_str().is_some_and(|at| at.eq_ignore_ascii_case(&scene.ledger.lease_book)))
+        .find(|log| {
+            log["address"]
+                .as_str()
+                .is_some_and(|at| at.eq_ignore_ascii_case(&scene.ledger.lease_book))
+        })
         .and_then(|log| log["topics"][1].as_str())
         .context("no OrderPosted")?
         .to_owned();
@@ -156,14 +176,23 @@ pub(crate) fn wrong_signer(shared: &mut Shared) -> Result<()> {
     tenant.a_bid(&posted.order)?;
     let opened = tenant.accept_without_manifest(&posted.order)?;
     scene.namespace_of(&opened.lease)?;
-    let push = ["manifest", "push", opened.lease.as_str(), "--manifest-timeout", "5s"];
+    let push = [
+        "manifest",
+        "push",
+        opened.lease.as_str(),
+        "--manifest-timeout",
+        "5s",
+    ];
     let refused = tenant.posing_as(&scene.cast.stranger).refusal(&push)?;
     ensure!(
         refused.said.contains("403") || refused.said.contains("neither tenant"),
         "{}",
         refused.said
     );
-    ensure!(scene.ledger.lease_at(opened.lane)?.state == 1, "the lease left Pending");
+    ensure!(
+        scene.ledger.lease_at(opened.lane)?.state == 1,
+        "the lease left Pending"
+    );
 
     tenant.run(&["manifest", "push", &opened.lease])?;
     scene.running_pod(&opened.lease)?;
@@ -185,7 +214,15 @@ pub(crate) fn wrong_hash(shared: &mut Shared) -> Result<()> {
     ensure!(kept != other, "{kept}");
     let path = tenant.write("another-manifest", &other)?;
     let path = path.display().to_string();
-    let refused = tenant.refusal(&["manifest", "push", &opened.lease, "--state-file", &path, "--manifest-timeout", "5s"])?;
+    let refused = tenant.refusal(&[
+        "manifest",
+        "push",
+        &opened.lease,
+        "--state-file",
+        &path,
+        "--manifest-timeout",
+        "5s",
+    ])?;
     ensure!(refused.said.contains("hash"), "{}", refused.said);
 
     tenant.run(&["manifest", "push", &opened.lease])?;

@@ -17,17 +17,27 @@ pub(crate) fn opening_removed(shared: &mut Shared) -> Result<()> {
     let namespace = scene.namespace_of(&opened.lease)?;
     started(scene, opened.lane)?;
     let accept = opened.sent.last().context("no transaction")?.hash.clone();
-    let raw = scene.ledger.rpc("eth_getRawTransactionByHash", &json!([accept]))?;
+    let raw = scene
+        .ledger
+        .rpc("eth_getRawTransactionByHash", &json!([accept]))?;
     let block = eventually("the receipt", || scene.ledger.receipt(&accept))?.block;
     let (head, _) = scene.ledger.head()?;
     scene.ledger.rpc("anvil_reorg", &json!([head - block + 1, []]))?;
-    ensure!(scene.ledger.lease_at(opened.lane)?.state != 2, "the opening is still there");
+    ensure!(
+        scene.ledger.lease_at(opened.lane)?.state != 2,
+        "the opening is still there"
+    );
 
     // While it may come back, the pod stays.
     let until = scene.ledger.head()?.0 + 1;
-    within(Duration::from_secs(10), "one more block", || Ok((scene.ledger.head()?.0 >= until).then_some(())))?;
+    within(Duration::from_secs(10), "one more block", || {
+        Ok((scene.ledger.head()?.0 >= until).then_some(()))
+    })?;
     let pods = scene.pods(&namespace)?;
-    ensure!(pods.first().map(identity) == Some(identity(&pod)), "the pod did not stay");
+    ensure!(
+        pods.first().map(identity) == Some(identity(&pod)),
+        "the pod did not stay"
+    );
     scene.ledger.rpc("eth_sendRawTransaction", &json!([raw]))?;
     started(scene, opened.lane)?;
     let pods = scene.pods(&namespace)?;
