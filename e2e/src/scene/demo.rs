@@ -80,6 +80,7 @@ pub fn play(world: Options) -> Result<()> {
         world,
         cuts: Cuts::Never,
         // What closes by agreement is claimable at once; what is settled before vests.
+        report_every: "10s",
         settle_every: "1h",
         tenant_dollars: 100,
     };
@@ -174,7 +175,10 @@ pub fn play(world: Options) -> Result<()> {
 }
 
 /// Claims until all that was paid has left the book but for the protocol's fee.
-fn claim_all(scene: &Scene, story: &Story, before: &Purses) -> Result<()> {
+///
+/// # Errors
+/// It does not come to that, or a claim failed.
+pub fn claim_all(scene: &Scene, story: &Story, before: &Purses) -> Result<()> {
     let key_file = scene.cast.deployer.key_file.display().to_string();
     within(VESTING, "all earnings are vested and claimed", || {
         let now = Purses::read(scene)?;

@@ -260,7 +260,8 @@ fn quantity(value: &Value) -> Result<u64> {
 }
 
 /// `0x` and two digits a byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::from("0x"), |mut text, byte| {
         write!(text, "{byte:02x}").ok();
@@ -269,7 +270,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes of `0x…`.
-pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// Something else than pairs of hexadecimal digits.
+pub fn unhex(text: &str) -> Result<Vec<u8>> {
     let digits = text.trim_start_matches("0x");
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         bail!("{text} is not hexadecimal");
@@ -284,7 +288,8 @@ pub(super) fn unhex(text: &str) -> Result<Vec<u8>> {
 }
 
 /// keccak256 of some bytes.
-pub(super) fn keccak(bytes: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn keccak(bytes: &[u8]) -> Vec<u8> {
     Keccak256::digest(bytes).to_vec()
 }
 

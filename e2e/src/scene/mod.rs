@@ -13,7 +13,7 @@ mod tenant;
 pub use admin::fill;
 pub use binary::{Leaseport, Refused};
 pub use cast::{Actor, Cast};
-pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt};
+pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt, hex, keccak, unhex};
 pub use patience::{eventually, within};
 pub use stage::{
     Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices,

@@ -47,6 +47,8 @@ pub struct SceneOptions {
     pub world: Options,
     /// Whether outages can be cut.
     pub cuts: Cuts,
+    /// The operator reports once so much usage is not on chain yet, such as `10s`.
+    pub report_every: &'static str,
     /// The operator settles once so much reported usage is not paid yet, such as `20s`.
     pub settle_every: &'static str,
     /// Dollars minted for the tenant, whole ones.
@@ -83,6 +85,7 @@ pub struct Scene {
     pub gateway_url: String,
     operator_ops: SocketAddr,
     operator_command: Vec<String>,
+    report_every: &'static str,
     settle_every: &'static str,
 }
 
@@ -134,6 +137,7 @@ impl Scene {
             gateway_url,
             operator_ops: free_address()?,
             operator_command: Vec::new(),
+            report_every: options.report_every,
             settle_every: options.settle_every,
         };
         scene.apply_samples(say)?;
@@ -229,7 +233,7 @@ impl Scene {
                     "--termination-grace-seconds",
                     "2",
                     "--report-every",
-                    "10s",
+                    self.report_every,
                     "--settle-every",
                     self.settle_every,
                 ],
@@ -296,6 +300,15 @@ impl Scene {
     /// It was never started.
     pub fn kill_operator(&mut self) -> Result<()> {
         Ok(self.world.kill_part(OPERATOR)?)
+    }
+
+    /// Whether the operator's process runs.
+    #[must_use]
+    pub fn operator_runs(&self) -> bool {
+        self.world
+            .state()
+            .part(OPERATOR)
+            .is_ok_and(crate::world::Part::alive)
     }
 
     fn wait_ready(&self) -> Result<()> {
