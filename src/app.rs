@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        ComputeBid, ComputeLease, ComputeMarket, ComputeOffer, ComputeProvider, ComputeTransaction, ComputeWallet,
-        lease::LeasePhase,
+        ComputeBid, ComputeLease, ComputeMarket, ComputeOffer, ComputeProvider, ComputeTransaction,
+        ComputeWallet, lease::LeasePhase,
     },
     config::OperatorConfig,
     controllers::{
@@ -88,12 +88,19 @@ pub async fn connect() -> Result<Client, KubeError> {
 ///
 /// # Errors
 /// It could not start, or lost the leader's lock.
-pub async fn operator(config: OperatorConfig, client: Client, stop: CancellationToken) -> Result<(), AppError> {
+pub async fn operator(
+    config: OperatorConfig,
+    client: Client,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
     let metrics = Metrics::new()?;
     let ready = Ready::default();
     let listener = ops_http::bind(config.ops_address)
         .await
-        .map_err(|source| AppError::Ops { address: config.ops_address, source })?;
+        .map_err(|source| AppError::Ops {
+            address: config.ops_address,
+            source,
+        })?;
     let mut shell = JoinSet::new();
     shell.spawn({
         let (metrics, ready, stop) = (metrics.clone(), ready.clone(), stop.clone());
@@ -112,7 +119,13 @@ pub async fn operator(config: OperatorConfig, client: Client, stop: Cancellation
     }
     ready.set();
     tracing::info!("caches are synced; waiting for the leader's lock");
-    let lock = Lock::new(client.clone(), &config.namespace, LOCK, &config.identity, Arc::new(Machine::default()));
+    let lock = Lock::new(
+        client.clone(),
+        &config.namespace,
+        LOCK,
+        &config.identity,
+        Arc::new(Machine::default()),
+    );
     let held = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         held = lock.acquire() => held,
@@ -136,7 +149,13 @@ async fn finish(mut loops: JoinSet<()>) {
 
 fn cache<K>(shell: &mut JoinSet<()>, api: Api<K>, config: watcher::Config, trim: fn(&mut K)) -> Reflected<K>
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let (reflected, feeding) = Reflected::new(api, config, trim);
     shell.spawn(feeding);
@@ -261,33 +280,59 @@ where
 {
     stream::unfold((moved, store, pick), |(mut moved, store, pick)| async move {
         moved.changed().await.ok()?;
-        let names: Vec<_> = store.state().iter().filter(|object| pick(object)).map(|object| ObjectRef::from_obj(object.as_ref())).collect();
+        let names: Vec<_> = store
+            .state()
+            .iter()
+            .filter(|object| pick(object))
+            .map(|object| ObjectRef::from_obj(object.as_ref()))
+            .collect();
         Some((names, (moved, store, pick)))
     })
     .flat_map(stream::iter)
 }
 
 /// Names found through another kind's changes.
-#[expect(clippy::needless_pass_by_value, reason = "the stream outlives the caches it was made from")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the stream outlives the caches it was made from"
+)]
 fn through<K, Via>(
     via: Reflected<Via>,
     find: impl Fn(&ObjectRef<Via>) -> Vec<ObjectRef<K>> + Send + 'static,
 ) -> impl Stream<Item = ObjectRef<K>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
-    Via: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    Via: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
-    via.changes(RESYNC).flat_map(move |name| stream::iter(find(&name)))
+    via.changes(RESYNC)
+        .flat_map(move |name| stream::iter(find(&name)))
 }
 
 fn names<K>(store: &Store<K>, pick: impl Fn(&K) -> bool) -> Vec<ObjectRef<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    store.state().iter().filter(|object| pick(object)).map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+    store
+        .state()
+        .iter()
+        .filter(|object| pick(object))
+        .map(|object| ObjectRef::from_obj(object.as_ref()))
+        .collect()
 }
 
-fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metrics, stop: &CancellationToken) -> JoinSet<()> {
+fn act(
+    config: &OperatorConfig,
+    client: &Client,
+    caches: &Caches,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let stores = caches.stores();
     let context = Context {
         eyes: Eyes {
@@ -307,10 +352,20 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
     let moved_tx = Arc::new(moved_tx);
     let mut loops = JoinSet::new();
 
-    let desk = market::MarketDesk::new(config.namespace.clone(), caches.transactions.clone(), caches.wallets.clone(), moved_tx);
-    spawn(&mut loops, &context, "market", caches.markets.changes(RESYNC), stop, move |context, name| {
-        market::pass(context, desk.clone(), name)
-    });
+    let desk = market::MarketDesk::new(
+        config.namespace.clone(),
+        caches.transactions.clone(),
+        caches.wallets.clone(),
+        moved_tx,
+    );
+    spawn(
+        &mut loops,
+        &context,
+        "market",
+        caches.markets.changes(RESYNC),
+        stop,
+        move |context, name| market::pass(context, desk.clone(), name),
+    );
 
     let asked = provider::Asked::default();
     let providers = stream::select_all([
@@ -319,11 +374,22 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
         // A lease's status holds what may be reported.
         through(caches.leases.clone(), {
             let providers = stores.providers.clone();
-            move |lease| names(&providers, |provider: &ComputeProvider| provider.namespace() == lease.namespace)
+            move |lease| {
+                names(&providers, |provider: &ComputeProvider| {
+                    provider.namespace() == lease.namespace
+                })
+            }
         })
         .boxed(),
     ]);
-    spawn(&mut loops, &context, "provider", providers, stop, move |context, name| provider::pass(context, asked.clone(), name));
+    spawn(
+        &mut loops,
+        &context,
+        "provider",
+        providers,
+        stop,
+        move |context, name| provider::pass(context, asked.clone(), name),
+    );
 
     let told = offer::Told::default();
     let offers = stream::select_all([
@@ -340,7 +406,9 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
     ]);
     // One at a time: two offers of a provider must not promise the same lane in the same moment.
     let pace = Pace::new("offer").concurrency(1);
-    spawn_paced(&mut loops, &context, pace, offers, stop, move |context, name| offer::pass(context, told.clone(), name));
+    spawn_paced(&mut loops, &context, pace, offers, stop, move |context, name| {
+        offer::pass(context, told.clone(), name)
+    });
 
     let bids = stream::select_all([
         caches.bids.changes(RESYNC).boxed(),
@@ -348,13 +416,19 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
         through(caches.pods.clone(), {
             let (bids, pods) = (stores.bids.clone(), stores.pods.clone());
             move |name| {
-                let Some(pod) = pods.get(name) else { return Vec::new() };
+                let Some(pod) = pods.get(name) else {
+                    return Vec::new();
+                };
                 let labels = pod.labels();
                 if let Some(bid) = labels.get(BID_LABEL) {
                     return vec![ObjectRef::new(bid).within(name.namespace.as_deref().unwrap_or_default())];
                 }
                 // The lease's own pods came to a node: its hold has done its duty.
-                if labels.contains_key(LEASE_LABEL) { names(&bids, |bid| !in_play(bid)) } else { Vec::new() }
+                if labels.contains_key(LEASE_LABEL) {
+                    names(&bids, |bid| !in_play(bid))
+                } else {
+                    Vec::new()
+                }
             }
         })
         .boxed(),
@@ -366,7 +440,9 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
     ]);
     spawn(&mut loops, &context, "bid", bids, stop, bid::pass);
 
-    let open = |lease: &ComputeLease| lease.status.as_ref().and_then(|status| status.phase) != Some(LeasePhase::Closed);
+    let open = |lease: &ComputeLease| {
+        lease.status.as_ref().and_then(|status| status.phase) != Some(LeasePhase::Closed)
+    };
     let leases = stream::select_all([
         caches.leases.changes(RESYNC).boxed(),
         on_blocks(moved, stores.leases.clone(), open).boxed(),
@@ -374,7 +450,8 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
             let leases = stores.leases.clone();
             move |pod| {
                 let here = |lease: &ComputeLease| {
-                    lease.status.as_ref().and_then(|status| status.namespace.as_ref()) == pod.namespace.as_ref()
+                    lease.status.as_ref().and_then(|status| status.namespace.as_ref())
+                        == pod.namespace.as_ref()
                 };
                 names(&leases, here)
             }
@@ -384,7 +461,8 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
             let leases = stores.leases.clone();
             move |namespace| {
                 let of = |lease: &ComputeLease| {
-                    lease.status.as_ref().and_then(|status| status.namespace.as_ref()) == Some(&namespace.name)
+                    lease.status.as_ref().and_then(|status| status.namespace.as_ref())
+                        == Some(&namespace.name)
                 };
                 names(&leases, of)
             }
@@ -401,13 +479,23 @@ fn act(config: &OperatorConfig, client: &Client, caches: &Caches, metrics: &Metr
 }
 
 /// The object a transaction is for.
-fn subject<K>(transactions: &Store<ComputeTransaction>, name: &ObjectRef<ComputeTransaction>, kind: &str) -> Vec<ObjectRef<K>>
+fn subject<K>(
+    transactions: &Store<ComputeTransaction>,
+    name: &ObjectRef<ComputeTransaction>,
+    kind: &str,
+) -> Vec<ObjectRef<K>>
 where
     K: Resource<DynamicType = ()>,
 {
-    let Some(found) = transactions.get(name) else { return Vec::new() };
+    let Some(found) = transactions.get(name) else {
+        return Vec::new();
+    };
     let subject = &found.spec.intent.subject;
-    if subject.kind == kind { vec![ObjectRef::new(&subject.name).within(&subject.namespace)] } else { Vec::new() }
+    if subject.kind == kind {
+        vec![ObjectRef::new(&subject.name).within(&subject.namespace)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn spawn<K, Pass>(

@@ -181,7 +181,8 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
 const TEST_FILES: [&str; 4] = ["tests.rs", "fixtures.rs", "mock.rs", "model.rs"];
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| TEST_FILES.iter().any(|test| name == *test))
+    path.file_name()
+        .is_some_and(|name| TEST_FILES.iter().any(|test| name == *test))
 }
 
 fn all_sources() -> Vec<(String, PathBuf, String)> {

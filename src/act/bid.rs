@@ -97,7 +97,10 @@ impl BidHands<'_> {
     }
 
     async fn make_hold(&self) -> Result<Done, ActError> {
-        let wanted = self.hold.as_ref().ok_or(ActError::Missing { action: "the hold", what: "the bid's offer" })?;
+        let wanted = self.hold.as_ref().ok_or(ActError::Missing {
+            action: "the hold",
+            what: "the bid's offer",
+        })?;
         let pods = Api::<Pod>::namespaced(self.client.clone(), self.home);
         for pod in hold(wanted) {
             // Deterministic names: one that is there already was made by this bid before a crash.
@@ -113,7 +116,10 @@ impl BidHands<'_> {
     }
 
     async fn post(&self) -> Result<Done, ActError> {
-        let signed = self.signed.ok_or(ActError::Missing { action: "postBid", what: "the recorded signature" })?;
+        let signed = self.signed.ok_or(ActError::Missing {
+            action: "postBid",
+            what: "the recorded signature",
+        })?;
         let packed: Bytes = signed.pack();
         let intent = Intent {
             kind: IntentKind::PostBid,
@@ -124,7 +130,11 @@ impl BidHands<'_> {
                 uid: self.uid.to_owned(),
             },
             epoch: format!("{}/{}", self.bid.spec.order_hash, self.posted.attempt()),
-            call: Call { to: self.lease_book, data: calls::post_bid(&packed), value: U256::ZERO },
+            call: Call {
+                to: self.lease_book,
+                data: calls::post_bid(&packed),
+                value: U256::ZERO,
+            },
         };
         self.transact.submit(self.wallet, &intent).await?;
         Ok(Done::Plain)

@@ -60,7 +60,7 @@ pub enum SendError {
     Ask(#[from] AskError),
     /// The chain did not answer.
     #[error("{0}; check --rpc, then run the verb again")]
-    Rpc(#[from] RpcFailure),
+    Rpc(Box<RpcFailure>),
     /// Nothing was signed.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -139,6 +139,12 @@ pub enum SendError {
         /// How long.
         waited: Duration,
     },
+}
+
+impl From<RpcFailure> for SendError {
+    fn from(failure: RpcFailure) -> Self {
+        Self::Rpc(Box::new(failure))
+    }
 }
 
 /// One line of the journal.

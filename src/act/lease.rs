@@ -34,7 +34,8 @@ use crate::{
         apply::apply_lease,
         delete::{Grace, delete},
         error::Class,
-        finalizers, pods::nominate,
+        finalizers,
+        pods::nominate,
     },
 };
 
@@ -181,12 +182,22 @@ impl LeaseHands<'_> {
     }
 
     fn terms(&self, action: &'static str) -> Result<&Terms, ActError> {
-        self.terms.ok_or(ActError::Missing { action, what: "the lease's terms" })
+        self.terms.ok_or(ActError::Missing {
+            action,
+            what: "the lease's terms",
+        })
     }
 
     fn template(&self, action: &'static str) -> Result<LeaseTemplate<'_>, ActError> {
-        let ground = self.ground.ok_or(ActError::Missing { action, what: "the lease's offer" })?;
-        Ok(LeaseTemplate { identity: self.identity, needs: self.needs, ground })
+        let ground = self.ground.ok_or(ActError::Missing {
+            action,
+            what: "the lease's offer",
+        })?;
+        Ok(LeaseTemplate {
+            identity: self.identity,
+            needs: self.needs,
+            ground,
+        })
     }
 
     async fn hold(&self) -> Result<Done, ActError> {
@@ -205,7 +216,9 @@ impl LeaseHands<'_> {
     async fn furnish(&self, objects: &[Object]) -> Result<(), ActError> {
         for _ in 0..10 {
             match apply_lease(self.client, self.manager, self.identity, objects).await {
-                Err(error) if error.class() == Class::Forbidden => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) if error.class() == Class::Forbidden => {
+                    tokio::time::sleep(Duration::from_millis(50)).await
+                }
                 other => return Ok(other?),
             }
         }
@@ -215,7 +228,10 @@ impl LeaseHands<'_> {
     /// The room is applied again before the workload: a crash after the namespace and before the quota leaves no gap behind.
     async fn scale(&self, power: Power) -> Result<Done, ActError> {
         let template = self.template("the workload")?;
-        let (manifest, hash) = self.manifest.ok_or(ActError::Missing { action: "the workload", what: "the manifest" })?;
+        let (manifest, hash) = self.manifest.ok_or(ActError::Missing {
+            action: "the workload",
+            what: "the manifest",
+        })?;
         let mut objects = match power {
             Power::On => room(&template)?,
             Power::Off => Vec::new(),
@@ -228,9 +244,13 @@ impl LeaseHands<'_> {
     /// Nominated first, deleted second: measured, a higher priority alone loses a third of the rounds to pods already pending.
     async fn hand_over(&self) -> Result<Done, ActError> {
         let waiting = self.pods.iter().filter(|pod| {
-            pod.metadata.deletion_timestamp.is_none() && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+            pod.metadata.deletion_timestamp.is_none()
+                && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
         });
-        let nodes = self.held.iter().filter_map(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()));
+        let nodes = self
+            .held
+            .iter()
+            .filter_map(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()));
         let theirs = Api::<Pod>::namespaced(self.client.clone(), &self.identity.namespace());
         for (pod, node) in waiting.zip(nodes) {
             nominate(&theirs, pod, node).await?;
@@ -252,7 +272,11 @@ impl LeaseHands<'_> {
                 uid: self.uid.to_owned(),
             },
             epoch: format!("{}/{}", self.epoch, sent.attempt()),
-            call: Call { to: self.lease_book, data, value: U256::ZERO },
+            call: Call {
+                to: self.lease_book,
+                data,
+                value: U256::ZERO,
+            },
         };
         Ok(Done::Sent(self.transact.submit(self.wallet, &intent).await?.name))
     }
@@ -260,7 +284,11 @@ impl LeaseHands<'_> {
     async fn offer_close(&self) -> Result<Done, ActError> {
         let signer = self.transact.signer(self.wallet, self.home).await?;
         let close = Close::of(&self.key, self.seconds, self.close_deadline);
-        let signature = sign(signer.as_ref(), digest(&close, &domain(self.chain, self.lease_book))).await?;
+        let signature = sign(
+            signer.as_ref(),
+            digest(&close, &domain(self.chain, self.lease_book)),
+        )
+        .await?;
         Ok(Done::Offered(CloseOffer {
             cum: self.seconds.into(),
             deadline: i64::try_from(self.close_deadline).unwrap_or(i64::MAX),
@@ -275,11 +303,15 @@ impl LeaseHands<'_> {
             Proof::Absence(absence) => absence.key(),
         };
         if *proven != self.key {
-            return Err(ActError::Missing { action: "deleting the namespace", what: "a proof for this very lease" });
+            return Err(ActError::Missing {
+                action: "deleting the namespace",
+                what: "a proof for this very lease",
+            });
         }
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let name = self.identity.namespace();
-        let Some(found) = crate::kube_io::within("read the namespace", namespaces.get_opt(&name)).await? else {
+        let Some(found) = crate::kube_io::within("read the namespace", namespaces.get_opt(&name)).await?
+        else {
             return Ok(Done::Plain);
         };
         self.identity.owns(&found.metadata).map_err(KubeError::from)?;

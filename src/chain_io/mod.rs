@@ -3,8 +3,8 @@
 pub mod bindings;
 pub mod contracts;
 pub mod decode;
-pub mod earnings;
 pub mod deploy;
+pub mod earnings;
 pub mod endpoint;
 pub mod errors;
 pub mod follower;

@@ -152,9 +152,11 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
         ("stop the lease", "stopped", calls::stop(&lease.terms, DONE))
     } else {
         let offer = offered(args, &market, &view, &lease, &key).await?;
+        // The provider may have taken its time: what can have passed is counted from now.
+        let view = following.view().await?;
         let most = args
             .max_seconds
-            .map_or_else(|| elapsed(&lease, chain_now(&view)), |most| most);
+            .unwrap_or_else(|| elapsed(&lease, chain_now(&view)));
         check(&offer, &lease.key, most).map_err(TenantError::Refused)?;
         signed_by_provider(&market, &view, &lease, &offer).map_err(TenantError::Refused)?;
         progress(format_args!(

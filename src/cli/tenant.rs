@@ -56,13 +56,13 @@ pub enum TenantError {
     Refused(String),
     /// No endpoint, or another chain's.
     #[error("--rpc: {0}")]
-    Connect(#[from] SequenceError),
+    Connect(Box<SequenceError>),
     /// No market.
     #[error("--directory: {0}")]
-    Contracts(#[from] ContractsError),
+    Contracts(Box<ContractsError>),
     /// The chain did not answer.
     #[error("{0}; check --rpc and run the verb again")]
-    Rpc(#[from] RpcFailure),
+    Rpc(Box<RpcFailure>),
     /// The market's logs could not be read.
     #[error("the market cannot be read: {0}")]
     Follow(String),
@@ -71,10 +71,10 @@ pub enum TenantError {
     Key(#[from] KeyFileError),
     /// A transaction failed.
     #[error(transparent)]
-    Send(#[from] SendError),
+    Send(Box<SendError>),
     /// The provider's gateway.
     #[error("the provider's gateway: {0}")]
-    Gateway(#[from] GatewayError),
+    Gateway(Box<GatewayError>),
     /// A file, or a stream of this process.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -87,6 +87,25 @@ pub enum TenantError {
         source: io::Error,
     },
 }
+
+/// The causes are large, and most results are not errors.
+macro_rules! boxed {
+    ($($variant:ident($cause:ty)),+ $(,)?) => {$(
+        impl From<$cause> for TenantError {
+            fn from(cause: $cause) -> Self {
+                Self::$variant(Box::new(cause))
+            }
+        }
+    )+};
+}
+
+boxed!(
+    Connect(SequenceError),
+    Contracts(ContractsError),
+    Rpc(RpcFailure),
+    Send(SendError),
+    Gateway(GatewayError),
+);
 
 impl TenantError {
     /// 2 for a command line that is wrong, 1 for all else.

@@ -47,7 +47,15 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
     let sight = match context.eyes.bid(found.clone(), context.pod_watch()) {
         Ok(sight) => sight,
         Err(error) => {
-            context.tell(found.as_ref(), Severity::Warning, "InvalidSpec", "Observe", error.to_string()).await;
+            context
+                .tell(
+                    found.as_ref(),
+                    Severity::Warning,
+                    "InvalidSpec",
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
             return Outcome::Done;
         }
     };
@@ -58,7 +66,16 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
             Ok(Done::Plain) => {}
             Ok(Done::Signed(signature)) => {
                 context.metrics.bid("Held");
-                match report(context, &sight, &latest, Phase::Signed, Some(signature), plan.reason).await {
+                match report(
+                    context,
+                    &sight,
+                    &latest,
+                    Phase::Signed,
+                    Some(signature),
+                    plan.reason,
+                )
+                .await
+                {
                     Some(written) => latest = written,
                     None => return Outcome::Failed,
                 }
@@ -73,7 +90,15 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
             Ok(Done::Deleted) => return Outcome::Done,
             Err(error) => {
                 tracing::warn!(bid = latest.metadata.name, ?action, %error, "bid not advanced");
-                context.tell(&latest, Severity::Warning, error.reason(), "Bid", error.to_string()).await;
+                context
+                    .tell(
+                        &latest,
+                        Severity::Warning,
+                        error.reason(),
+                        "Bid",
+                        error.to_string(),
+                    )
+                    .await;
                 return Outcome::Failed;
             }
         }
@@ -81,14 +106,30 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
     plan.again.map_or(Outcome::Done, Outcome::After)
 }
 
-async fn act(context: &Context, sight: &BidSight, latest: &ComputeBid, action: Action) -> Result<Done, ActError> {
-    let missing = |what| ActError::Missing { action: "a bid", what };
+async fn act(
+    context: &Context,
+    sight: &BidSight,
+    latest: &ComputeBid,
+    action: Action,
+) -> Result<Done, ActError> {
+    let missing = |what| ActError::Missing {
+        action: "a bid",
+        what,
+    };
     let provider = sight.provider.as_ref().ok_or(missing("its ComputeProvider"))?;
     let market = sight.market.as_ref().ok_or(missing("its ComputeMarket"))?;
-    let transact = context.transacts.get(&market.name).ok_or(missing("the market's wallets"))?;
+    let transact = context
+        .transacts
+        .get(&market.name)
+        .ok_or(missing("the market's wallets"))?;
     let wallet = wallet_name(provider, &provider.spec.wallets.bids);
-    let offer = context.eyes.stores.offer(&sight.home, &latest.spec.offer_ref.name);
-    let ground = offer.as_ref().map(|offer| ground::ground(offer, &context.eyes.settings));
+    let offer = context
+        .eyes
+        .stores
+        .offer(&sight.home, &latest.spec.offer_ref.name);
+    let ground = offer
+        .as_ref()
+        .map(|offer| ground::ground(offer, &context.eyes.settings));
     let owner = latest.controller_owner_ref(&()).ok_or(missing("its own uid"))?;
     // The signature that was recorded a moment ago, in this very pass.
     let signed = signed(sight, latest);
@@ -120,7 +161,9 @@ async fn act(context: &Context, sight: &BidSight, latest: &ComputeBid, action: A
 }
 
 fn signed(sight: &BidSight, latest: &ComputeBid) -> Option<crate::core::documents::bid::SignedBid> {
-    crate::observe::bid::signed(latest, &sight.document, sight.lane).ok().flatten()
+    crate::observe::bid::signed(latest, &sight.document, sight.lane)
+        .ok()
+        .flatten()
 }
 
 async fn report(
@@ -138,14 +181,24 @@ async fn report(
         phase: Some(api_phase(phase)),
         signature: signature.or(old.signature),
         held_nodes: held_nodes(sight),
-        posted_at: old.posted_at.or_else(|| (phase == Phase::Posted).then(|| now.clone())),
+        posted_at: old
+            .posted_at
+            .or_else(|| (phase == Phase::Posted).then(|| now.clone())),
         lease_id: sight.lease.map(|lease| lease.to_string()).or(old.lease_id),
         reason: Some(reason.to_owned()),
         conditions: old.conditions,
     };
     let generation = latest.metadata.generation;
     let mut set = |kind, is: Status, message: &str| {
-        condition::set(&mut next.conditions, kind, is, reason, message, generation, now.clone());
+        condition::set(
+            &mut next.conditions,
+            kind,
+            is,
+            reason,
+            message,
+            generation,
+            now.clone(),
+        );
     };
     let held = match sight.observed.hold {
         HoldSide::Bound => Status::True,
@@ -153,7 +206,11 @@ async fn report(
         HoldSide::Unknown => Status::Unknown,
     };
     set(HELD, held, "placeholder pods on nodes");
-    let posted = if matches!(phase, Phase::Posted | Phase::Won) { Status::True } else { Status::False };
+    let posted = if matches!(phase, Phase::Posted | Phase::Won) {
+        Status::True
+    } else {
+        Status::False
+    };
     set(POSTED, posted, "the signature was handed over");
     let ready = match phase {
         Phase::Holding | Phase::Signed | Phase::Posted => Status::True,
@@ -172,11 +229,17 @@ async fn report(
 }
 
 fn held_nodes(sight: &BidSight) -> Vec<HeldNode> {
-    let node = |pod: &k8s_openapi::api::core::v1::Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let node =
+        |pod: &k8s_openapi::api::core::v1::Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     sight
         .held
         .iter()
-        .filter_map(|pod| Some(HeldNode { pod: pod.metadata.name.clone()?, node: node(pod)? }))
+        .filter_map(|pod| {
+            Some(HeldNode {
+                pod: pod.metadata.name.clone()?,
+                node: node(pod)?,
+            })
+        })
         .collect()
 }
 

@@ -38,17 +38,27 @@ impl Transacts {
     /// Those of one market, if it is followed.
     #[must_use]
     pub fn get(&self, market: &str) -> Option<Arc<TransactContext>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(market).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(market)
+            .cloned()
     }
 
     /// From now on these.
     pub fn put(&self, market: String, context: Arc<TransactContext>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(market, context);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(market, context);
     }
 
     /// The market is no longer followed.
     pub fn remove(&self, market: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(market);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(market);
     }
 }
 
@@ -90,14 +100,25 @@ impl Context {
     where
         K: Resource<DynamicType = ()> + Sync,
     {
-        let happening = Happening { severity, reason: reason.to_owned(), action: action.to_owned(), note };
+        let happening = Happening {
+            severity,
+            reason: reason.to_owned(),
+            action: action.to_owned(),
+            note,
+        };
         if let Err(error) = self.events.record(about, &happening).await {
             tracing::debug!(%error, reason, "event not recorded");
         }
     }
 
     /// Counts a pass and says how it ended in the log.
-    pub fn passed<K>(&self, kind: &'static str, name: &ObjectRef<K>, began: std::time::Instant, outcome: Outcome) -> Outcome
+    pub fn passed<K>(
+        &self,
+        kind: &'static str,
+        name: &ObjectRef<K>,
+        began: std::time::Instant,
+        outcome: Outcome,
+    ) -> Outcome
     where
         K: Resource<DynamicType = ()>,
     {
@@ -116,5 +137,8 @@ impl Context {
 #[must_use]
 pub fn wallet_name(provider: &ComputeProvider, wallet: &WalletRef) -> WalletName {
     let own = provider.metadata.namespace.clone().unwrap_or_default();
-    WalletName { namespace: wallet.namespace_or(&own).to_owned(), name: wallet.name.clone() }
+    WalletName {
+        namespace: wallet.namespace_or(&own).to_owned(),
+        name: wallet.name.clone(),
+    }
 }

@@ -45,7 +45,15 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
     let sight = match context.eyes.lease(found.clone(), context.pod_watch()).await {
         Ok(sight) => sight,
         Err(error) => {
-            context.tell(found.as_ref(), Severity::Warning, "InvalidSpec", "Observe", error.to_string()).await;
+            context
+                .tell(
+                    found.as_ref(),
+                    Severity::Warning,
+                    "InvalidSpec",
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
             return Outcome::Done;
         }
     };
@@ -62,7 +70,15 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
             Ok(Done::Offered(signed)) => offer = Some(signed),
             Err(error) => {
                 tracing::warn!(lease = %sight.key.id, ?action, %error, "lease not advanced");
-                context.tell(found.as_ref(), Severity::Warning, error.reason(), "Lease", error.to_string()).await;
+                context
+                    .tell(
+                        found.as_ref(),
+                        Severity::Warning,
+                        error.reason(),
+                        "Lease",
+                        error.to_string(),
+                    )
+                    .await;
                 failed = Some(error);
                 break;
             }
@@ -77,7 +93,11 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
         return Outcome::After(Duration::from_secs(1));
     }
     let furnished = plan.actions.contains(&Action::OpenNamespace) && failed.is_none();
-    let report = Report { offer, failed: failed.as_ref(), furnished };
+    let report = Report {
+        offer,
+        failed: failed.as_ref(),
+        furnished,
+    };
     let written = lease_status::write(context, &sight, &plan, &metering, report).await;
     match (failed, written) {
         (Some(_), _) | (None, Err(())) => Outcome::Failed,
@@ -87,10 +107,14 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
 
 fn note(sight: &Sight, action: &Action) {
     match action {
-        Action::RunWorkload => tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "workload applied"),
+        Action::RunWorkload => {
+            tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "workload applied")
+        }
         Action::HandOver => tracing::info!(lease = %sight.key.id, "held nodes handed over"),
         Action::PauseWorkload => tracing::info!(lease = %sight.key.id, "workload scaled to zero"),
-        Action::Destroy(_) => tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "namespace deleted"),
+        Action::Destroy(_) => {
+            tracing::info!(lease = %sight.key.id, namespace = sight.identity.namespace(), "namespace deleted")
+        }
         Action::Hold
         | Action::OpenNamespace
         | Action::Start
@@ -122,7 +146,9 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
         Clock::Until(second) => until(second),
         Clock::Stands => meter::Clock::Stands,
         Clock::Unjudged => {
-            replicas.values_mut().for_each(|delivery| *delivery = Delivery::Unknown);
+            replicas
+                .values_mut()
+                .for_each(|delivery| *delivery = Delivery::Unknown);
             meter::Clock::Runs
         }
     };
@@ -134,35 +160,59 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
     let status = sight.lease.status.as_ref();
     let stored = persisted(status).closed_ms;
     let every = u64::try_from(context.eyes.settings.report_every.as_millis()).unwrap_or(u64::MAX);
-    context.meters.with(&sight.uid, status, sight.needs.replicas, |meter| {
-        let before = meter.unproven_millis();
-        let write = meter.observe(&replicas, clock, sight.now);
-        let unproven = meter.unproven_millis().saturating_sub(before);
-        if unproven > 0 {
-            context.metrics.unbilled(&sight.key.id.provider.0.to_string(), unproven);
-        }
-        // What is reported is persisted first: enough for the next report, or all of it when the lease has ended.
-        let gathered = meter.replica_millis().saturating_sub(stored) / u64::from(sight.needs.replicas.max(1)) >= every;
-        let persist = (write == Write::Needed || promised || gathered).then(|| meter.checkpoint());
-        Metering { seconds: meter.lease_seconds(), persist }
-    })
+    context
+        .meters
+        .with(&sight.uid, status, sight.needs.replicas, |meter| {
+            let before = meter.unproven_millis();
+            let write = meter.observe(&replicas, clock, sight.now);
+            let unproven = meter.unproven_millis().saturating_sub(before);
+            if unproven > 0 {
+                context
+                    .metrics
+                    .unbilled(&sight.key.id.provider.0.to_string(), unproven);
+            }
+            // What is reported is persisted first: enough for the next report, or all of it when the lease has ended.
+            let gathered = meter.replica_millis().saturating_sub(stored)
+                / u64::from(sight.needs.replicas.max(1))
+                >= every;
+            let persist = (write == Write::Needed || promised || gathered).then(|| meter.checkpoint());
+            Metering {
+                seconds: meter.lease_seconds(),
+                persist,
+            }
+        })
 }
 
 fn until(second: ChainSeconds) -> meter::Clock {
-    meter::Clock::Until(UnixMillis(i64::try_from(second.0.saturating_mul(1000)).unwrap_or(i64::MAX)))
+    meter::Clock::Until(UnixMillis(
+        i64::try_from(second.0.saturating_mul(1000)).unwrap_or(i64::MAX),
+    ))
 }
 
-async fn act(context: &Context, sight: &Sight, metering: &Metering, action: &Action) -> Result<Done, ActError> {
-    let missing = |what| ActError::Missing { action: "a lease", what };
+async fn act(
+    context: &Context,
+    sight: &Sight,
+    metering: &Metering,
+    action: &Action,
+) -> Result<Done, ActError> {
+    let missing = |what| ActError::Missing {
+        action: "a lease",
+        what,
+    };
     let provider = sight.provider.as_ref().ok_or(missing("its ComputeProvider"))?;
     let market = sight.market.as_ref().ok_or(missing("its ComputeMarket"))?;
-    let transact = context.transacts.get(&market.name).ok_or(missing("the market's wallets"))?;
+    let transact = context
+        .transacts
+        .get(&market.name)
+        .ok_or(missing("the market's wallets"))?;
     let wallet = wallet_name(provider, &provider.spec.wallets.duty);
     let devices: Vec<String> = sight
         .replicas
         .iter()
         .filter_map(|replica| match &replica.assessment {
-            Assessment::Delivered { proof, .. } => Some(proof.devices.iter().map(|device| device.uuid.clone())),
+            Assessment::Delivered { proof, .. } => {
+                Some(proof.devices.iter().map(|device| device.uuid.clone()))
+            }
             Assessment::NotDelivered { .. } | Assessment::Unknown(_) => None,
         })
         .flatten()
@@ -180,7 +230,10 @@ async fn act(context: &Context, sight: &Sight, metering: &Metering, action: &Act
         identity: sight.identity,
         needs: &sight.needs,
         ground: sight.ground.as_ref(),
-        manifest: sight.manifest.as_ref().map(|runnable| (&runnable.manifest, runnable.hash)),
+        manifest: sight
+            .manifest
+            .as_ref()
+            .map(|runnable| (&runnable.manifest, runnable.hash)),
         terms: sight.terms.as_deref(),
         chain: market.chain,
         lease_book: market.lease_book,
@@ -199,8 +252,18 @@ async fn act(context: &Context, sight: &Sight, metering: &Metering, action: &Act
 /// Where the lane's count begins: at least its value at any depth, and at least anything this provider ever signed for the lane.
 fn base(context: &Context, sight: &Sight) -> u32 {
     let id = sight.key.id;
-    let on_chain = sight.view.as_ref().map_or(0, |view| view.head.book.lane_seconds(id.provider, id.lane));
-    let signed = context.eyes.stores.leases.state().iter().filter_map(|lease| signed_for(lease, sight)).max();
+    let on_chain = sight
+        .view
+        .as_ref()
+        .map_or(0, |view| view.head.book.lane_seconds(id.provider, id.lane));
+    let signed = context
+        .eyes
+        .stores
+        .leases
+        .state()
+        .iter()
+        .filter_map(|lease| signed_for(lease, sight))
+        .max();
     on_chain.max(signed.unwrap_or(0))
 }
 
@@ -209,12 +272,19 @@ fn signed_for(lease: &ComputeLease, sight: &Sight) -> Option<u32> {
     let same = key.id.provider == sight.key.id.provider && key.id.lane == sight.key.id.lane;
     let usage = lease.status.as_ref()?.usage.as_ref()?;
     let top = usage.lane_base?.saturating_add(usage.reported_seconds);
-    (same && lease.namespace().as_deref() == Some(&sight.home)).then(|| u32::try_from(top).unwrap_or(u32::MAX))
+    (same && lease.namespace().as_deref() == Some(&sight.home))
+        .then(|| u32::try_from(top).unwrap_or(u32::MAX))
 }
 
 /// What to close with: all that was counted, never less than what is settled, never beyond the elapsed clock.
 fn closing_seconds(sight: &Sight, metering: &Metering) -> u32 {
-    let Some(found) = sight.view.as_ref().and_then(|view| view.head.book.lease(&sight.key)) else { return metering.seconds };
+    let Some(found) = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key))
+    else {
+        return metering.seconds;
+    };
     let now = sight.observed.chain.now.min(found.lease.stop_at);
     let elapsed = u32::try_from(now.0.saturating_sub(found.lease.start_at.0)).unwrap_or(u32::MAX);
     metering.seconds.min(elapsed).max(found.lease.settled)

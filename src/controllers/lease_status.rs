@@ -13,8 +13,8 @@ use crate::{
         ComputeLease,
         condition::{self, Status},
         lease::{
-            CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase, LeaseUsage,
-            LeaseWorkload,
+            CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase,
+            LeaseUsage, LeaseWorkload,
         },
     },
     core::{
@@ -65,20 +65,26 @@ pub(super) async fn write(
     }
 }
 
-fn status_of(
-    sight: &Sight,
-    plan: &Plan,
-    metering: &Metering,
-    report: Report<'_>,
-) -> ComputeLeaseStatus {
-    let Report { offer, failed, furnished } = report;
+fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>) -> ComputeLeaseStatus {
+    let Report {
+        offer,
+        failed,
+        furnished,
+    } = report;
     let old = sight.lease.status.clone().unwrap_or_default();
-    let delivered = sight.replicas.iter().filter(|replica| matches!(replica.assessment, Assessment::Delivered { .. })).count();
+    let delivered = sight
+        .replicas
+        .iter()
+        .filter(|replica| matches!(replica.assessment, Assessment::Delivered { .. }))
+        .count();
     let mut next = ComputeLeaseStatus {
         observed_generation: sight.lease.metadata.generation,
         phase: Some(api_phase(plan.phase)),
         opening: old.opening.clone().or_else(|| opening(sight)),
-        namespace: old.namespace.clone().or_else(|| furnished.then(|| sight.identity.namespace())),
+        namespace: old
+            .namespace
+            .clone()
+            .or_else(|| furnished.then(|| sight.identity.namespace())),
         manifest: old.manifest.clone(),
         close_request: old.close_request.clone(),
         close_offer: offer.or_else(|| old.close_offer.clone()),
@@ -104,7 +110,9 @@ fn opening(sight: &Sight) -> Option<LeaseOpening> {
 }
 
 fn workloads(sight: &Sight, delivered: usize, old: &[LeaseWorkload]) -> Vec<LeaseWorkload> {
-    let Some(runnable) = &sight.manifest else { return old.to_vec() };
+    let Some(runnable) = &sight.manifest else {
+        return old.to_vec();
+    };
     vec![LeaseWorkload {
         kind: format!("{:?}", runnable.manifest.form),
         name: crate::core::workload::names::WORKLOAD.to_owned(),
@@ -117,10 +125,13 @@ fn devices(sight: &Sight, old: &[LeaseDevice]) -> Vec<LeaseDevice> {
     if sight.replicas.is_empty() {
         return old.to_vec();
     }
-    let proofs = sight.replicas.iter().filter_map(|replica| match &replica.assessment {
-        Assessment::Delivered { proof, .. } => Some(proof),
-        Assessment::NotDelivered { .. } | Assessment::Unknown(_) => None,
-    });
+    let proofs = sight
+        .replicas
+        .iter()
+        .filter_map(|replica| match &replica.assessment {
+            Assessment::Delivered { proof, .. } => Some(proof),
+            Assessment::NotDelivered { .. } | Assessment::Unknown(_) => None,
+        });
     proofs
         .flat_map(|proof| {
             proof.devices.iter().map(|device| LeaseDevice {
@@ -141,9 +152,15 @@ fn usage(sight: &Sight, metering: &Metering, mut usage: LeaseUsage) -> LeaseUsag
     if let Some(state) = &metering.persist {
         meters::store(&mut usage, state);
     }
-    if let Some(found) = sight.view.as_ref().and_then(|view| view.head.book.lease(&sight.key)) {
+    if let Some(found) = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key))
+    {
         let started = found.lease.start_at.0 > 0;
-        usage.lane_base = usage.lane_base.or_else(|| started.then(|| found.lease.lane_base.into()));
+        usage.lane_base = usage
+            .lane_base
+            .or_else(|| started.then(|| found.lease.lane_base.into()));
         usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
         let reported = i64::from(found.lane_seconds.saturating_sub(found.lease.lane_base));
         if started {
@@ -157,11 +174,15 @@ fn escrow(sight: &Sight) -> Option<LeaseEscrow> {
     let found = sight.view.as_ref()?.head.book.lease(&sight.key)?;
     let now = sight.observed.chain.now;
     // Whole minutes: a moment that moves with every second would be written with every pass.
-    let dry = found.runs_dry_at(found.lease.start_at, Some(found.lease.settled)).filter(|_| found.lease.start_at <= now);
+    let dry = found
+        .runs_dry_at(found.lease.start_at, Some(found.lease.settled))
+        .filter(|_| found.lease.start_at <= now);
     Some(LeaseEscrow {
         balance: found.lease.balance.to_string(),
         rate: RatePerHour::new(found.lease.rate.get()).ok()?.to_string(),
-        runs_dry_at: dry.and_then(|at| i64::try_from(at.0.saturating_mul(1000)).ok()).map(time_of),
+        runs_dry_at: dry
+            .and_then(|at| i64::try_from(at.0.saturating_mul(1000)).ok())
+            .map(time_of),
     })
 }
 
@@ -169,35 +190,78 @@ fn conditions(next: &mut ComputeLeaseStatus, sight: &Sight, plan: &Plan, failed:
     let now = time_of(clock::wall().0);
     let generation = sight.lease.metadata.generation;
     let mut set = |kind: &str, is: Status, reason: &str, message: String| {
-        condition::set(&mut next.conditions, kind, is, reason, &message, generation, now.clone());
+        condition::set(
+            &mut next.conditions,
+            kind,
+            is,
+            reason,
+            &message,
+            generation,
+            now.clone(),
+        );
     };
     let (synced, why) = match sight.observed.chain.trust {
         Trust::Fresh => (Status::True, "Fresh"),
         Trust::Stale { .. } => (Status::Unknown, "Stale"),
         Trust::Disagreeing => (Status::False, "Disagreement"),
     };
-    set(condition::CHAIN_SYNCED, synced, why, "the chain view this status was made from".to_owned());
+    set(
+        condition::CHAIN_SYNCED,
+        synced,
+        why,
+        "the chain view this status was made from".to_owned(),
+    );
     let (manifest, why, text) = match &sight.observed.manifest {
-        ManifestSide::Ready => (Status::True, "Accepted", "the manifest hashes to the lease's manifestHash".to_owned()),
+        ManifestSide::Ready => (
+            Status::True,
+            "Accepted",
+            "the manifest hashes to the lease's manifestHash".to_owned(),
+        ),
         ManifestSide::Awaited => (Status::False, "Awaited", "the tenant has not sent it".to_owned()),
         ManifestSide::Refused { reason } => (Status::False, "Refused", reason.clone()),
-        ManifestSide::Unknown => (Status::Unknown, "ClusterUnknown", "the API server did not answer".to_owned()),
+        ManifestSide::Unknown => (
+            Status::Unknown,
+            "ClusterUnknown",
+            "the API server did not answer".to_owned(),
+        ),
     };
     set(condition::MANIFEST_RECEIVED, manifest, why, text);
     let (delivered, finding) = delivered(sight);
     let reason = finding.as_ref().map_or(plan.reason, |finding| finding.0.as_str());
-    set(condition::DELIVERED, delivered, reason, finding.as_ref().map_or_else(String::new, |finding| finding.1.clone()));
+    set(
+        condition::DELIVERED,
+        delivered,
+        reason,
+        finding
+            .as_ref()
+            .map_or_else(String::new, |finding| finding.1.clone()),
+    );
     let started = match sight.observed.duties.start {
         Sent::Done => (Status::True, "Started"),
         Sent::Never => (Status::False, "NotStarted"),
         Sent::InFlight => (Status::False, "StartSent"),
         Sent::Failed { .. } => (Status::False, "StartReverted"),
     };
-    set(condition::STARTED, started.0, started.1, "the start transaction".to_owned());
+    set(
+        condition::STARTED,
+        started.0,
+        started.1,
+        "the start transaction".to_owned(),
+    );
     let stopped = matches!(plan.phase, Phase::Stopped | Phase::Closed);
-    set(condition::STOPPED, stopped.into(), plan.reason, "whether the lease's clock ended".to_owned());
+    set(
+        condition::STOPPED,
+        stopped.into(),
+        plan.reason,
+        "whether the lease's clock ended".to_owned(),
+    );
     let closed = plan.phase == Phase::Closed;
-    set(condition::CLOSED, closed.into(), plan.reason, "whether the lease is closed in a finalized block".to_owned());
+    set(
+        condition::CLOSED,
+        closed.into(),
+        plan.reason,
+        "whether the lease is closed in a finalized block".to_owned(),
+    );
     let ready = plan.phase == Phase::Active && failed.is_none();
     let (reason, text) = failed.map_or_else(
         || (plan.reason, String::new()),
@@ -213,10 +277,13 @@ fn delivered(sight: &Sight) -> (Status, Option<(String, String)>) {
         DeliverySide::Partly | DeliverySide::Withheld => Status::False,
         DeliverySide::Unknown => Status::Unknown,
     };
-    let finding = sight.replicas.iter().find_map(|replica| match &replica.assessment {
-        Assessment::Delivered { note, .. } => note.clone(),
-        Assessment::NotDelivered { finding, .. } | Assessment::Unknown(finding) => Some(finding.clone()),
-    });
+    let finding = sight
+        .replicas
+        .iter()
+        .find_map(|replica| match &replica.assessment {
+            Assessment::Delivered { note, .. } => note.clone(),
+            Assessment::NotDelivered { finding, .. } | Assessment::Unknown(finding) => Some(finding.clone()),
+        });
     (status, finding.map(|finding| (finding.reason, finding.message)))
 }
 

@@ -33,7 +33,6 @@ use crate::{
     chain_io::{
         contracts::{Contracts, ContractsError},
         endpoint::{EndpointConfig, EndpointError, Endpoints},
-
         follower::{Follower, FollowerConfig},
         publisher::Publisher,
         reverts::explain,
@@ -129,7 +128,13 @@ impl MarketDesk {
         wallets: Reflected<ComputeWallet>,
         moved: Arc<watch::Sender<u64>>,
     ) -> Self {
-        Self { namespace, transactions, wallets, moved, running: Arc::default() }
+        Self {
+            namespace,
+            transactions,
+            wallets,
+            moved,
+            running: Arc::default(),
+        }
     }
 
     fn contracts_of(&self, name: &str, uid: &str, generation: i64) -> Option<MarketContracts> {
@@ -143,7 +148,10 @@ impl MarketDesk {
     fn end(&self, context: &Context, name: &str) {
         context.eyes.markets.remove(name);
         context.transacts.remove(name);
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 }
 
@@ -173,11 +181,23 @@ async fn reconcile(context: &Context, desk: &MarketDesk, found: &ComputeMarket) 
     };
     match contracts {
         Ok(contracts) => {
-            if report(context, found, Ok(contracts)).await { Outcome::After(Duration::from_secs(10)) } else { Outcome::Failed }
+            if report(context, found, Ok(contracts)).await {
+                Outcome::After(Duration::from_secs(10))
+            } else {
+                Outcome::Failed
+            }
         }
         Err(error) => {
             tracing::warn!(market = name, %error, "market not followed");
-            context.tell(found, Severity::Warning, error.reason(), "Follow", error.to_string()).await;
+            context
+                .tell(
+                    found,
+                    Severity::Warning,
+                    error.reason(),
+                    "Follow",
+                    error.to_string(),
+                )
+                .await;
             report(context, found, Err(&error)).await;
             Outcome::Failed
         }
@@ -201,10 +221,18 @@ async fn start(
     }
     let endpoints = Endpoints::new(chain, configs)?;
     endpoints.assert_chain().await?;
-    let directory = spec.directory.parse().map_err(|_| MarketError::Directory(spec.directory.clone()))?;
+    let directory = spec
+        .directory
+        .parse()
+        .map_err(|_| MarketError::Directory(spec.directory.clone()))?;
     let contracts = Contracts::read(&endpoints, directory).await?;
-    let time = |field, text: &str| duration::parse(text).map_err(|source| MarketError::Duration { field, source });
-    let poll_interval = spec.poll_interval.as_deref().map(|text| time("pollInterval", text)).transpose()?;
+    let time =
+        |field, text: &str| duration::parse(text).map_err(|source| MarketError::Duration { field, source });
+    let poll_interval = spec
+        .poll_interval
+        .as_deref()
+        .map(|text| time("pollInterval", text))
+        .transpose()?;
     let fees = FeePolicy {
         max_fee_cap: wei::gas_price(&spec.fees.max_fee_per_gas)?,
         replace_after: time("fees.replaceAfter", &spec.fees.replace_after)?,
@@ -219,13 +247,20 @@ async fn start(
     let view = follower.view.clone();
     let mut tasks = JoinSet::new();
     let (heads_tx, heads) = watch::channel(None);
-    tasks.spawn(bridge(context.clone(), name.clone(), view.clone(), heads_tx, desk.moved.clone()));
+    tasks.spawn(bridge(
+        context.clone(),
+        name.clone(),
+        view.clone(),
+        heads_tx,
+        desk.moved.clone(),
+    ));
     tasks.spawn(async move {
         // The follower ends with this set of tasks.
         let _follower = AbortOnDrop(follower);
         std::future::pending::<()>().await;
     });
-    let transact = transact(context, &name, chain, fees, &endpoints).ok_or_else(|| MarketError::NoUrl(name.clone()))?;
+    let transact =
+        transact(context, &name, chain, fees, &endpoints).ok_or_else(|| MarketError::NoUrl(name.clone()))?;
     spawn_senders(&mut tasks, desk, context, &transact, &heads);
     let listed = status_of(&contracts);
     context.transacts.put(name.clone(), transact);
@@ -239,8 +274,16 @@ async fn start(
         view,
         since: clock::wall(),
     });
-    let running = Running { uid, generation, contracts: listed.clone(), _tasks: tasks };
-    desk.running.lock().unwrap_or_else(PoisonError::into_inner).insert(name, running);
+    let running = Running {
+        uid,
+        generation,
+        contracts: listed.clone(),
+        _tasks: tasks,
+    };
+    desk.running
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(name, running);
     Ok(listed)
 }
 
@@ -252,18 +295,41 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn transact(context: &Context, name: &str, chain: ChainId, fees: FeePolicy, endpoints: &Arc<Endpoints>) -> Option<Arc<TransactContext>> {
+fn transact(
+    context: &Context,
+    name: &str,
+    chain: ChainId,
+    fees: FeePolicy,
+    endpoints: &Arc<Endpoints>,
+) -> Option<Arc<TransactContext>> {
     let first = endpoints.all().first()?.provider().clone();
     let (reads, all) = (endpoints.clone(), endpoints.clone());
     let publisher = Publisher::new(
         Arc::new(move || reads.read().unwrap_or_else(|| first.clone())),
-        Arc::new(move || all.all().iter().map(|each| (each.name().to_owned(), each.provider().clone())).collect()),
+        Arc::new(move || {
+            all.all()
+                .iter()
+                .map(|each| (each.name().to_owned(), each.provider().clone()))
+                .collect()
+        }),
         explain,
         Duration::from_secs(5),
     );
     let (clock, markets, market) = (context.eyes.clock, context.eyes.markets.clone(), name.to_owned());
-    let now = Arc::new(move || clock.now(markets.get(&market).and_then(|market| market.view()).map(|view| view.now())));
-    Some(Arc::new(TransactContext::new(context.client().clone(), publisher, MarketTerms::new(name, chain, fees), now)))
+    let now = Arc::new(move || {
+        clock.now(
+            markets
+                .get(&market)
+                .and_then(|market| market.view())
+                .map(|view| view.now()),
+        )
+    });
+    Some(Arc::new(TransactContext::new(
+        context.client().clone(),
+        publisher,
+        MarketTerms::new(name, chain, fees),
+        now,
+    )))
 }
 
 fn spawn_senders(
@@ -302,7 +368,13 @@ fn spawn_senders(
 
 async fn ringing<K>(kind: Reflected<K>, ring: Arc<Notify>)
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let mut changes = std::pin::pin!(kind.changes(RESYNC));
     while changes.next().await.is_some() {
@@ -322,7 +394,12 @@ async fn bridge(
         let seen = view.borrow_and_update().clone();
         if let Some(seen) = seen {
             let fresh = seen.freshness == Freshness::Fresh;
-            context.metrics.chain(&name, seen.head.block.number, seen.finalized.block.number, i64::from(fresh));
+            context.metrics.chain(
+                &name,
+                seen.head.block.number,
+                seen.finalized.block.number,
+                i64::from(fresh),
+            );
             heads.send_replace(fresh.then(|| Heads {
                 number: seen.head.block.number,
                 hash: seen.head.block.hash,
@@ -341,7 +418,10 @@ async fn url_of(context: &Context, namespace: &str, endpoint: &Endpoint) -> Resu
     if let Some(url) = &endpoint.url {
         return Ok(url.clone());
     }
-    let from = endpoint.url_from.as_ref().ok_or_else(|| MarketError::NoUrl(endpoint.name.clone()))?;
+    let from = endpoint
+        .url_from
+        .as_ref()
+        .ok_or_else(|| MarketError::NoUrl(endpoint.name.clone()))?;
     let reference = &from.secret_key_ref;
     let failed = |why: String| MarketError::Secret {
         name: endpoint.name.clone(),
@@ -358,7 +438,8 @@ async fn url_of(context: &Context, namespace: &str, endpoint: &Endpoint) -> Resu
         .as_ref()
         .and_then(|data| data.get(&reference.key))
         .ok_or_else(|| failed(format!("has no key {}", reference.key)))?;
-    let text = String::from_utf8(bytes.0.clone()).map_err(|_| failed(format!("key {} is not text", reference.key)))?;
+    let text = String::from_utf8(bytes.0.clone())
+        .map_err(|_| failed(format!("key {} is not text", reference.key)))?;
     Ok(text.trim().to_owned())
 }
 
@@ -386,26 +467,52 @@ fn status_of(contracts: &Contracts) -> MarketContracts {
 
 /// Six and as many as the scale has zeros: scale is 10^(decimals - 6).
 fn decimals(scale: u64) -> i32 {
-    i32::try_from(scale.checked_ilog10().unwrap_or(0)).unwrap_or(0).saturating_add(6)
+    i32::try_from(scale.checked_ilog10().unwrap_or(0))
+        .unwrap_or(0)
+        .saturating_add(6)
 }
 
-async fn report(context: &Context, found: &ComputeMarket, contracts: Result<MarketContracts, &MarketError>) -> bool {
+async fn report(
+    context: &Context,
+    found: &ComputeMarket,
+    contracts: Result<MarketContracts, &MarketError>,
+) -> bool {
     let old = found.status.clone().unwrap_or_default();
     let now = time_of(clock::wall().0);
     let generation = found.metadata.generation;
-    let mut next = ComputeMarketStatus { observed_generation: generation, contracts: old.contracts, conditions: old.conditions };
-    let view = context.eyes.markets.get(&found.name_any()).and_then(|market| market.view());
+    let mut next = ComputeMarketStatus {
+        observed_generation: generation,
+        contracts: old.contracts,
+        conditions: old.conditions,
+    };
+    let view = context
+        .eyes
+        .markets
+        .get(&found.name_any())
+        .and_then(|market| market.view());
     let (verified, reachable, synced) = match &contracts {
         Ok(_) => {
             let synced = match view.as_ref().map(|view| view.freshness) {
                 Some(Freshness::Fresh) => (Status::True, "Fresh", "endpoints advance and agree".to_owned()),
-                Some(Freshness::Stale { .. }) => (Status::Unknown, "Stale", "no endpoint advances".to_owned()),
-                Some(Freshness::Disagreement { height }) => {
-                    (Status::False, "Disagreement", format!("endpoints disagree about block {height}"))
+                Some(Freshness::Stale { .. }) => {
+                    (Status::Unknown, "Stale", "no endpoint advances".to_owned())
                 }
-                None => (Status::Unknown, "Backfilling", "reading the contracts' logs for the first time".to_owned()),
+                Some(Freshness::Disagreement { height }) => (
+                    Status::False,
+                    "Disagreement",
+                    format!("endpoints disagree about block {height}"),
+                ),
+                None => (
+                    Status::Unknown,
+                    "Backfilling",
+                    "reading the contracts' logs for the first time".to_owned(),
+                ),
             };
-            ((Status::True, "AsExpected", String::new()), (Status::True, "AsExpected", String::new()), synced)
+            (
+                (Status::True, "AsExpected", String::new()),
+                (Status::True, "AsExpected", String::new()),
+                synced,
+            )
         }
         Err(error) => {
             let text = error.to_string();
@@ -426,10 +533,21 @@ async fn report(context: &Context, found: &ComputeMarket, contracts: Result<Mark
         Ok(_) => synced.clone(),
         Err(error) => (Status::False, error.reason(), error.to_string()),
     };
-    for (kind, (is, reason, text)) in
-        [(CONTRACTS_VERIFIED, verified), (ENDPOINTS_REACHABLE, reachable), (CHAIN_SYNCED, synced), (READY, ready)]
-    {
-        condition::set(&mut next.conditions, kind, is, reason, &text, generation, now.clone());
+    for (kind, (is, reason, text)) in [
+        (CONTRACTS_VERIFIED, verified),
+        (ENDPOINTS_REACHABLE, reachable),
+        (CHAIN_SYNCED, synced),
+        (READY, ready),
+    ] {
+        condition::set(
+            &mut next.conditions,
+            kind,
+            is,
+            reason,
+            &text,
+            generation,
+            now.clone(),
+        );
     }
     if let Ok(contracts) = contracts {
         next.contracts = Some(contracts);

@@ -62,7 +62,10 @@ impl Told {
 
     /// Drops orders that are no longer open.
     fn keep(&self, offer: &str, open: impl Fn(&OrderHash) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, order), _| of != offer || open(order));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(of, order), _| of != offer || open(order));
     }
 }
 
@@ -84,16 +87,38 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
         Ok(Ok(sight)) => sight,
         Ok(Err(why)) => {
             let (reason, text) = match why {
-                NotYet::Provider => ("ProviderNotFound", "spec.providerRef names no ComputeProvider in this namespace"),
+                NotYet::Provider => (
+                    "ProviderNotFound",
+                    "spec.providerRef names no ComputeProvider in this namespace",
+                ),
                 NotYet::Market => ("MarketNotReady", "the provider's market is not followed yet"),
                 NotYet::View => ("ChainUnknown", "no view of the chain yet"),
             };
             let written = write(context, &found, None, &[], (Status::False, reason, text)).await;
-            return if written { Outcome::After(Duration::from_secs(2)) } else { Outcome::Failed };
+            return if written {
+                Outcome::After(Duration::from_secs(2))
+            } else {
+                Outcome::Failed
+            };
         }
         Err(error) => {
-            context.tell(found.as_ref(), Severity::Warning, "InvalidSpec", "Observe", error.to_string()).await;
-            write(context, &found, None, &[], (Status::False, "InvalidSpec", &error.to_string())).await;
+            context
+                .tell(
+                    found.as_ref(),
+                    Severity::Warning,
+                    "InvalidSpec",
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
+            write(
+                context,
+                &found,
+                None,
+                &[],
+                (Status::False, "InvalidSpec", &error.to_string()),
+            )
+            .await;
             return Outcome::Done;
         }
     };
@@ -112,10 +137,18 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
     };
     let ready = match (&sight.bidder, fresh) {
         (_, false) => (Status::Unknown, "ChainUnknown", "the chain view is not fresh"),
-        (None, true) => (Status::False, "NoBidKey", "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register"),
+        (None, true) => (
+            Status::False,
+            "NoBidKey",
+            "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register",
+        ),
         (Some(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
     };
-    if write(context, &found, Some(&sight), &refusals, ready).await { Outcome::Done } else { Outcome::Failed }
+    if write(context, &found, Some(&sight), &refusals, ready).await {
+        Outcome::Done
+    } else {
+        Outcome::Failed
+    }
 }
 
 /// Judges every open order once; returns refusals that are news.
@@ -128,9 +161,14 @@ async fn answer(
     let offer = format!("{}/{}", found.namespace().unwrap_or_default(), found.name_any());
     let now = sight.view.now();
     let book = &sight.view.head.book;
-    told.keep(&offer, |order| book.orders().get(order).is_some_and(|order| order.is_open(now)));
-    let orders: Vec<&OrderState> =
-        book.open_orders(now).map(AsRef::as_ref).filter(|order| !sight.bids.contains_key(&order.posted.hash)).collect();
+    told.keep(&offer, |order| {
+        book.orders().get(order).is_some_and(|order| order.is_open(now))
+    });
+    let orders: Vec<&OrderState> = book
+        .open_orders(now)
+        .map(AsRef::as_ref)
+        .filter(|order| !sight.bids.contains_key(&order.posted.hash))
+        .collect();
     let verdicts = offer::plan(offer::Observed {
         orders,
         policy: &sight.policy,
@@ -146,20 +184,35 @@ async fn answer(
         match verdict {
             Verdict::Bid(quote) => {
                 let Some((_, epoch)) = sight.bidder else { continue };
-                let free = book.free_lanes(sight.id, now).take(promised.len().saturating_add(1));
-                let Some((lane, generation)) = free.into_iter().find(|(lane, _)| !promised.contains(lane)) else { continue };
+                let free = book
+                    .free_lanes(sight.id, now)
+                    .take(promised.len().saturating_add(1));
+                let Some((lane, generation)) = free.into_iter().find(|(lane, _)| !promised.contains(lane))
+                else {
+                    continue;
+                };
                 promised.insert(lane);
                 let bid = object(found, sight, order, &quote, lane, generation, epoch);
-                let api = Api::<ComputeBid>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
+                let api = Api::<ComputeBid>::namespaced(
+                    context.client().clone(),
+                    &found.namespace().unwrap_or_default(),
+                );
                 match create(&api, MANAGER, &bid).await? {
-                    Created::New(bid) => tracing::info!(bid = bid.name_any(), order = %order.posted.hash, rate = %quote.rate, "bid made"),
+                    Created::New(bid) => {
+                        tracing::info!(bid = bid.name_any(), order = %order.posted.hash, rate = %quote.rate, "bid made")
+                    }
                     Created::Exists => {}
                 }
             }
             Verdict::WouldBid(quote) => {
                 if told.news(&offer, order.posted.hash, "WouldBid") {
-                    let note = format!("order {}: would have bid {} an hour", order.posted.hash, quote.rate);
-                    context.tell(found, Severity::Normal, "WouldBid", "Observe", note).await;
+                    let note = format!(
+                        "order {}: would have bid {} an hour",
+                        order.posted.hash, quote.rate
+                    );
+                    context
+                        .tell(found, Severity::Normal, "WouldBid", "Observe", note)
+                        .await;
                 }
             }
             Verdict::Refuse(refusal) => {
@@ -168,7 +221,9 @@ async fn answer(
                     context.metrics.refused(&offer, reason);
                     let note = format!("order {}: {}", order.posted.hash, refusal.message);
                     tracing::info!(offer, order = %order.posted.hash, reason, message = refusal.message, "no bid");
-                    context.tell(found, Severity::Normal, reason, "Refuse", note).await;
+                    context
+                        .tell(found, Severity::Normal, reason, "Refuse", note)
+                        .await;
                     refusals.push((order.posted.hash, refusal));
                 }
             }
@@ -227,7 +282,10 @@ async fn write(
     ready: (Status, &str, &str),
 ) -> bool {
     let old = found.status.clone().unwrap_or_default();
-    let mut next = ComputeOfferStatus { observed_generation: found.metadata.generation, ..old };
+    let mut next = ComputeOfferStatus {
+        observed_generation: found.metadata.generation,
+        ..old
+    };
     let now = time_of(clock::wall().0);
     for (order, refusal) in refusals {
         count(&mut next.refusals, *order, refusal, now.clone());
@@ -237,15 +295,46 @@ async fn write(
     }
     let generation = found.metadata.generation;
     let mut set = |kind, is: Status, reason: &str, text: &str| {
-        condition::set(&mut next.conditions, kind, is, reason, text, generation, now.clone());
+        condition::set(
+            &mut next.conditions,
+            kind,
+            is,
+            reason,
+            text,
+            generation,
+            now.clone(),
+        );
     };
     let nodes = sight.map_or(0, |sight| sight.snapshot.nodes().len());
-    let found_nodes: (Status, &str) = if nodes > 0 { (Status::True, "NodesMatch") } else { (Status::False, "NoNodes") };
-    set(NODES_FOUND, found_nodes.0, found_nodes.1, &format!("{nodes} nodes match spec.nodes.selector"));
-    set(PROVIDER_READY, sight.is_some().into(), if sight.is_some() { "AsExpected" } else { ready.1 }, "the provider and its market");
-    let all = if found_nodes.0 == Status::True { ready } else { (found_nodes.0, found_nodes.1, "no node matches spec.nodes.selector") };
+    let found_nodes: (Status, &str) = if nodes > 0 {
+        (Status::True, "NodesMatch")
+    } else {
+        (Status::False, "NoNodes")
+    };
+    set(
+        NODES_FOUND,
+        found_nodes.0,
+        found_nodes.1,
+        &format!("{nodes} nodes match spec.nodes.selector"),
+    );
+    set(
+        PROVIDER_READY,
+        sight.is_some().into(),
+        if sight.is_some() { "AsExpected" } else { ready.1 },
+        "the provider and its market",
+    );
+    let all = if found_nodes.0 == Status::True {
+        ready
+    } else {
+        (
+            found_nodes.0,
+            found_nodes.1,
+            "no node matches spec.nodes.selector",
+        )
+    };
     set(READY, all.0, all.1, all.2);
-    let api = Api::<ComputeOffer>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
+    let api =
+        Api::<ComputeOffer>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
     match status::write(&api, MANAGER, found, &next, &[]).await {
         Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
         Err(error) => {
@@ -255,7 +344,12 @@ async fn write(
     }
 }
 
-fn count(list: &mut Vec<RefusalCount>, order: OrderHash, refusal: &Refusal, now: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time) {
+fn count(
+    list: &mut Vec<RefusalCount>,
+    order: OrderHash,
+    refusal: &Refusal,
+    now: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time,
+) {
     let reason = refusal.reason.label();
     let entry = RefusalCount {
         reason: reason.to_owned(),
@@ -265,7 +359,10 @@ fn count(list: &mut Vec<RefusalCount>, order: OrderHash, refusal: &Refusal, now:
         last: now,
     };
     if let Some(known) = list.iter_mut().find(|known| known.reason == reason) {
-        *known = RefusalCount { count: known.count.saturating_add(1), ..entry };
+        *known = RefusalCount {
+            count: known.count.saturating_add(1),
+            ..entry
+        };
     } else if list.len() < MOST_REASONS {
         list.push(entry);
     }
@@ -274,7 +371,12 @@ fn count(list: &mut Vec<RefusalCount>, order: OrderHash, refusal: &Refusal, now:
 
 fn fill(next: &mut ComputeOfferStatus, context: &Context, found: &ComputeOffer, sight: &OfferSight) {
     let used = sight.snapshot.utilization();
-    let gpus = |count: u32| Some(ResourceAmounts { gpus: i32::try_from(count).unwrap_or(i32::MAX), ..ResourceAmounts::default() });
+    let gpus = |count: u32| {
+        Some(ResourceAmounts {
+            gpus: i32::try_from(count).unwrap_or(i32::MAX),
+            ..ResourceAmounts::default()
+        })
+    };
     next.capacity = gpus(used.total);
     next.leased = gpus(used.leased);
     next.held = gpus(used.held);
@@ -285,10 +387,16 @@ fn fill(next: &mut ComputeOfferStatus, context: &Context, found: &ComputeOffer, 
         .leases
         .state()
         .iter()
-        .filter(|lease| lease.namespace() == found.namespace() && lease.spec.offer_ref.as_ref().is_some_and(named))
+        .filter(|lease| {
+            lease.namespace() == found.namespace() && lease.spec.offer_ref.as_ref().is_some_and(named)
+        })
         .count();
     let phase = |bid: &ComputeBid| bid.status.as_ref().and_then(|status| status.phase);
-    let lost = sight.bids.values().filter(|bid| phase(bid) == Some(crate::api::bid::BidPhase::Lost)).count();
+    let lost = sight
+        .bids
+        .values()
+        .filter(|bid| phase(bid) == Some(crate::api::bid::BidPhase::Lost))
+        .count();
     let open = sight.bids.values().filter(|bid| in_play(bid)).count();
     next.bids = Some(BidCounts {
         open: i32::try_from(open).unwrap_or(i32::MAX),
@@ -302,7 +410,11 @@ fn fill(next: &mut ComputeOfferStatus, context: &Context, found: &ComputeOffer, 
 pub fn concerns(pod: &Pod) -> bool {
     pod.spec.as_ref().is_some_and(|spec| {
         spec.containers.iter().any(|container| {
-            container.resources.as_ref().and_then(|resources| resources.limits.as_ref()).is_some_and(|limits| !limits.is_empty())
+            container
+                .resources
+                .as_ref()
+                .and_then(|resources| resources.limits.as_ref())
+                .is_some_and(|limits| !limits.is_empty())
         })
     })
 }

@@ -81,7 +81,11 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
     let view = market.as_ref().and_then(|market| market.view());
     let (Some(market), Some(view)) = (market, view) else {
         let written = report(context, found, None, None).await;
-        return if written { Outcome::After(Duration::from_secs(2)) } else { Outcome::Failed };
+        return if written {
+            Outcome::After(Duration::from_secs(2))
+        } else {
+            Outcome::Failed
+        };
     };
     let mut failed = None;
     if let Err(error) = open_objects(context, found, id, &market, &view).await {
@@ -101,7 +105,15 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
     }
     if let Some(error) = &failed {
         tracing::warn!(provider = found.name_any(), %error, "provider's duties not done");
-        context.tell(found, Severity::Warning, error.reason(), "Provider", error.to_string()).await;
+        context
+            .tell(
+                found,
+                Severity::Warning,
+                error.reason(),
+                "Provider",
+                error.to_string(),
+            )
+            .await;
     }
     let state = view.head.book.provider(id).cloned();
     let written = report(context, found, state.as_deref(), Some(&view)).await;
@@ -126,7 +138,13 @@ async fn open_objects(
     let home = found.namespace().unwrap_or_default();
     for lease in opening::wanted(view, id) {
         let name = opening::name(market.chain, &lease.key);
-        if context.eyes.stores.leases.get(&ObjectRef::new(&name).within(&home)).is_some() {
+        if context
+            .eyes
+            .stores
+            .leases
+            .get(&ObjectRef::new(&name).within(&home))
+            .is_some()
+        {
             continue;
         }
         let bid = bid_of(context, &home, lease);
@@ -202,7 +220,9 @@ fn uses(context: &Context, found: &ComputeProvider, id: ProviderId, view: &Chain
                 lane: metered.lease.key.id.lane,
                 on_chain: metered.lane_seconds,
                 base: metered.lease.lane_base,
-                metered: u32::try_from(seconds).unwrap_or(lanes::MAX_LANE).min(lanes::MAX_LANE),
+                metered: u32::try_from(seconds)
+                    .unwrap_or(lanes::MAX_LANE)
+                    .min(lanes::MAX_LANE),
                 settled: metered.lease.settled,
                 rate: metered.lease.rate,
                 start_at: metered.lease.start_at,
@@ -223,7 +243,10 @@ async fn earned(
 ) -> Option<(u8, MicroUnits)> {
     let state = view.head.book.provider(id)?;
     let least = u128::from(context.eyes.settings.claim_above.0);
-    let (token, _) = state.earnings.iter().find(|(_, earnings)| earnings.unclaimed() > 0 && earnings.unclaimed() >= least)?;
+    let (token, _) = state
+        .earnings
+        .iter()
+        .find(|(_, earnings)| earnings.unclaimed() > 0 && earnings.unclaimed() >= least)?;
     if !asked.due(uid, view.now().0, market.windows.vest_epoch) {
         return None;
     }
@@ -247,10 +270,10 @@ async fn send(
     if plan.report.is_empty() && plan.settle.is_empty() && plan.claim.is_none() {
         return Ok(());
     }
-    let transact = context
-        .transacts
-        .get(&market.name)
-        .ok_or(ActError::Missing { action: "a report", what: "the market's wallets" })?;
+    let transact = context.transacts.get(&market.name).ok_or(ActError::Missing {
+        action: "a report",
+        what: "the market's wallets",
+    })?;
     let wallet: WalletName = wallet_name(found, &found.spec.wallets.duty);
     let subject = Subject {
         kind: "ComputeProvider".to_owned(),
@@ -262,47 +285,113 @@ async fn send(
         kind,
         subject: subject.clone(),
         epoch,
-        call: Call { to: market.lease_book, data, value: U256::ZERO },
+        call: Call {
+            to: market.lease_book,
+            data,
+            value: U256::ZERO,
+        },
     };
     let wanted: BTreeMap<Lane, u32> = plan.report.iter().copied().collect();
-    let on_chain: BTreeMap<Lane, u32> =
-        wanted.keys().map(|lane| (*lane, view.head.book.lane_seconds(id, *lane))).collect();
+    let on_chain: BTreeMap<Lane, u32> = wanted
+        .keys()
+        .map(|lane| (*lane, view.head.book.lane_seconds(id, *lane)))
+        .collect();
     for report in lanes::reports(&on_chain, &wanted) {
         let root = root(context, found, id, view, &report.lanes);
         // The same counts are the same intent, however often and by whomever they are planned.
-        let epoch = format!("{}/{}", report.first_word, keccak256(report.words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect::<Vec<u8>>()));
+        let epoch = format!(
+            "{}/{}",
+            report.first_word,
+            keccak256(
+                report
+                    .words
+                    .iter()
+                    .flat_map(|word| word.to_be_bytes::<32>())
+                    .collect::<Vec<u8>>()
+            )
+        );
         let data = calls::report(id, report.first_word, view.now().0, root, &report.words);
-        let sent = transact.submit(&wallet, &intent(IntentKind::Report, epoch, data)).await?;
-        tracing::info!(provider = id.0, lanes = report.lanes.len(), transaction = sent.name, "usage reported");
+        let sent = transact
+            .submit(&wallet, &intent(IntentKind::Report, epoch, data))
+            .await?;
+        tracing::info!(
+            provider = id.0,
+            lanes = report.lanes.len(),
+            transaction = sent.name,
+            "usage reported"
+        );
     }
     if !plan.settle.is_empty() {
         let counts: Vec<u8> = plan
             .settle
             .iter()
-            .flat_map(|lane| [lane.0.to_be_bytes(), view.head.book.lane_seconds(id, *lane).to_be_bytes()].concat())
+            .flat_map(|lane| {
+                [
+                    lane.0.to_be_bytes(),
+                    view.head.book.lane_seconds(id, *lane).to_be_bytes(),
+                ]
+                .concat()
+            })
             .collect();
         let data = calls::settle(id, &plan.settle);
-        let sent = transact.submit(&wallet, &intent(IntentKind::Settle, keccak256(counts).to_string(), data)).await?;
-        tracing::info!(provider = id.0, lanes = plan.settle.len(), transaction = sent.name, "usage settled");
+        let sent = transact
+            .submit(
+                &wallet,
+                &intent(IntentKind::Settle, keccak256(counts).to_string(), data),
+            )
+            .await?;
+        tracing::info!(
+            provider = id.0,
+            lanes = plan.settle.len(),
+            transaction = sent.name,
+            "usage settled"
+        );
     }
     if let Some(token) = plan.claim {
-        let claimed = view.head.book.provider(id).and_then(|state| state.earnings.get(&token)).map_or(0, |earned| earned.claimed);
+        let claimed = view
+            .head
+            .book
+            .provider(id)
+            .and_then(|state| state.earnings.get(&token))
+            .map_or(0, |earned| earned.claimed);
         let data = calls::claim(id, token);
-        let sent = transact.submit(&wallet, &intent(IntentKind::Claim, format!("{token}/{claimed}"), data)).await?;
-        tracing::info!(provider = id.0, token, transaction = sent.name, "earnings claimed");
+        let sent = transact
+            .submit(
+                &wallet,
+                &intent(IntentKind::Claim, format!("{token}/{claimed}"), data),
+            )
+            .await?;
+        tracing::info!(
+            provider = id.0,
+            token,
+            transaction = sent.name,
+            "earnings claimed"
+        );
     }
     Ok(())
 }
 
 /// Merkle root over (lease, interval, seconds, devices) of the lanes that a report raises.
-fn root(context: &Context, found: &ComputeProvider, id: ProviderId, view: &ChainView, lanes: &BTreeMap<Lane, u32>) -> B256 {
+fn root(
+    context: &Context,
+    found: &ComputeProvider,
+    id: ProviderId,
+    view: &ChainView,
+    lanes: &BTreeMap<Lane, u32>,
+) -> B256 {
     let home = found.namespace();
     let objects = context.eyes.stores.leases.state();
     let leaves = view.head.book.leases_of(id).filter_map(|metered| {
         let lease = metered.lease;
         let to = lanes.get(&lease.key.id.lane)?;
-        let object = objects.iter().find(|object| object.namespace() == home && key_of(object).ok() == Some(lease.key))?;
-        let devices = object.status.as_ref().map(|status| status.devices.as_slice()).unwrap_or_default();
+        let object = objects
+            .iter()
+            .find(|object| object.namespace() == home && key_of(object).ok() == Some(lease.key))?;
+        let devices = object
+            .status
+            .as_ref()
+            .map(|status| status.devices.as_slice())
+            .unwrap_or_default();
         (lease.stored == StoredPhase::Live).then(|| {
             let evidence = Evidence {
                 lease: lease.key,
@@ -320,7 +409,17 @@ fn root(context: &Context, found: &ComputeProvider, id: ProviderId, view: &Chain
 fn address(context: &Context, found: &ComputeProvider, wallet: &WalletName) -> Option<Address> {
     let _ = found;
     let reference = ObjectRef::<ComputeWallet>::new(&wallet.name).within(&wallet.namespace);
-    context.eyes.stores.wallets.get(&reference)?.status.as_ref()?.address.as_ref()?.parse().ok()
+    context
+        .eyes
+        .stores
+        .wallets
+        .get(&reference)?
+        .status
+        .as_ref()?
+        .address
+        .as_ref()?
+        .parse()
+        .ok()
 }
 
 async fn report(
@@ -335,7 +434,10 @@ async fn report(
     let mut next = ComputeProviderStatus {
         observed_generation: generation,
         owner: state.map(|state| state.owner.to_string()).or(old.owner),
-        payout_address: state.zip(view).map(|(state, view)| state.payout_at(view.now()).to_string()).or(old.payout_address),
+        payout_address: state
+            .zip(view)
+            .map(|(state, view)| state.payout_at(view.now()).to_string())
+            .or(old.payout_address),
         conditions: old.conditions,
     };
     let keys = keys(context, found, state, view);
@@ -345,16 +447,40 @@ async fn report(
         (None, Some(_)) => (
             Status::False,
             "NotRegistered",
-            format!("provider {} is not in the market's book: register it with leaseport provider register", found.spec.provider_id),
+            format!(
+                "provider {} is not in the market's book: register it with leaseport provider register",
+                found.spec.provider_id
+            ),
         ),
-        (None, None) => (Status::Unknown, "ChainUnknown", "no view of the chain yet".to_owned()),
+        (None, None) => (
+            Status::Unknown,
+            "ChainUnknown",
+            "no view of the chain yet".to_owned(),
+        ),
     };
-    let ready = [&registered, &keys].into_iter().find(|each| each.0 != Status::True).cloned();
+    let ready = [&registered, &keys]
+        .into_iter()
+        .find(|each| each.0 != Status::True)
+        .cloned();
     let ready = ready.unwrap_or((Status::True, "AsExpected", String::new()));
-    for (kind, (is, reason, text)) in [(REGISTERED, registered), (KEYS_VALID, keys), (STAKE_SUFFICIENT, stake), (READY, ready)] {
-        condition::set(&mut next.conditions, kind, is, reason, &text, generation, now.clone());
+    for (kind, (is, reason, text)) in [
+        (REGISTERED, registered),
+        (KEYS_VALID, keys),
+        (STAKE_SUFFICIENT, stake),
+        (READY, ready),
+    ] {
+        condition::set(
+            &mut next.conditions,
+            kind,
+            is,
+            reason,
+            &text,
+            generation,
+            now.clone(),
+        );
     }
-    let api = Api::<ComputeProvider>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
+    let api =
+        Api::<ComputeProvider>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
     match status::write(&api, MANAGER, found, &next, &[]).await {
         Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
         Err(error) => {
@@ -371,20 +497,36 @@ fn keys(
     view: Option<&ChainView>,
 ) -> (Status, &'static str, String) {
     let (Some(state), Some(view)) = (state, view) else {
-        return (Status::Unknown, "ChainUnknown", "the registration was not read yet".to_owned());
+        return (
+            Status::Unknown,
+            "ChainUnknown",
+            "the registration was not read yet".to_owned(),
+        );
     };
     let wallets = &found.spec.wallets;
     let roles = [
-        ("duty", &wallets.duty, KeyRoles(KeyRoles::START.0 | KeyRoles::REPORT.0), "start and report"),
+        (
+            "duty",
+            &wallets.duty,
+            KeyRoles(KeyRoles::START.0 | KeyRoles::REPORT.0),
+            "start and report",
+        ),
         ("bids", &wallets.bids, KeyRoles::BID, "bid"),
     ];
     for (use_of, wallet, needed, words) in roles {
         let name = wallet_name(found, wallet);
         let Some(address) = address(context, found, &name) else {
-            return (Status::Unknown, "WalletNotReady", format!("wallets.{use_of}: ComputeWallet {name} shows no address yet"));
+            return (
+                Status::Unknown,
+                "WalletNotReady",
+                format!("wallets.{use_of}: ComputeWallet {name} shows no address yet"),
+            );
         };
         if !state.key_may(address, needed, view.now()) {
-            let text = format!("wallets.{use_of}: key {address} may not {words} for provider {}: the owner adds it with addKey", found.spec.provider_id);
+            let text = format!(
+                "wallets.{use_of}: key {address} may not {words} for provider {}: the owner adds it with addKey",
+                found.spec.provider_id
+            );
             return (Status::False, "KeyWithoutRole", text);
         }
     }
@@ -392,12 +534,32 @@ fn keys(
 }
 
 fn stake(found: &ComputeProvider, state: Option<&ProviderState>) -> (Status, &'static str, String) {
-    let Some(target) = &found.spec.stake else { return (Status::True, "NoTarget", String::new()) };
-    let Some(state) = state else { return (Status::Unknown, "ChainUnknown", "the stake was not read yet".to_owned()) };
-    let wanted = target.target.parse::<MicroUnits>().unwrap_or(MicroUnits(u64::MAX));
-    let have = state.stake.values().map(|stake| stake.amount).max().unwrap_or(MicroUnits::ZERO);
+    let Some(target) = &found.spec.stake else {
+        return (Status::True, "NoTarget", String::new());
+    };
+    let Some(state) = state else {
+        return (
+            Status::Unknown,
+            "ChainUnknown",
+            "the stake was not read yet".to_owned(),
+        );
+    };
+    let wanted = target
+        .target
+        .parse::<MicroUnits>()
+        .unwrap_or(MicroUnits(u64::MAX));
+    let have = state
+        .stake
+        .values()
+        .map(|stake| stake.amount)
+        .max()
+        .unwrap_or(MicroUnits::ZERO);
     if have >= wanted {
         return (Status::True, "AsExpected", String::new());
     }
-    (Status::False, "BelowTarget", format!("stake is {have}, spec.stake.target {wanted}: the owner calls deposit on the StakeVault"))
+    (
+        Status::False,
+        "BelowTarget",
+        format!("stake is {have}, spec.stake.target {wanted}: the owner calls deposit on the StakeVault"),
+    )
 }

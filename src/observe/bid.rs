@@ -117,7 +117,9 @@ impl Eyes {
         let market = self.markets.get(&bid.spec.market_ref.name);
         let view = market.as_ref().and_then(|market| market.view());
         let now = self.clock.now(view.as_ref().map(|view| view.now()));
-        let id = provider.as_ref().and_then(|provider| u32::try_from(provider.spec.provider_id).ok());
+        let id = provider
+            .as_ref()
+            .and_then(|provider| u32::try_from(provider.spec.provider_id).ok());
         let lane = lane_of(&bid)?;
         let document = document(&bid, ProviderId(id.unwrap_or_default()), lane)?;
         let signed = signed(&bid, &document, lane)?;
@@ -125,31 +127,66 @@ impl Eyes {
             .stores
             .pods_in(&home)
             .into_iter()
-            .filter(|pod| pod.labels().get(BID_LABEL) == Some(&bid.name_any()) && pod.meta().deletion_timestamp.is_none())
+            .filter(|pod| {
+                pod.labels().get(BID_LABEL) == Some(&bid.name_any())
+                    && pod.meta().deletion_timestamp.is_none()
+            })
             .collect();
         let order = OrderHash(document.orderHash);
         let lease_id = lane.lease(ProviderId(document.providerId));
-        let side = view.as_deref().map_or(OrderSide::Gone, |view| order_side(view, order, lease_id));
+        let side = view
+            .as_deref()
+            .map_or(OrderSide::Gone, |view| order_side(view, order, lease_id));
         let since = market.as_ref().map_or(now.wall, |market| market.since);
         let observed = Observed {
             phase: phase(&bid),
             // Without the provider nothing can be signed or posted for it; that is not a reason to end anything.
-            trust: if id.is_some() { trust(view.as_deref(), since, now.wall) } else { Trust::Stale { for_ms: 0 } },
+            trust: if id.is_some() {
+                trust(view.as_deref(), since, now.wall)
+            } else {
+                Trust::Stale { for_ms: 0 }
+            },
             now: now.chain.unwrap_or_default(),
             deadline: ChainSeconds(document.deadline.to::<u64>()),
             order: side,
             hold: hold_side(&held, &bid, needs.replicas, pods, now),
-            posted: sent(&self.stores.transactions, &uid, IntentKind::PostBid, &bid.spec.order_hash),
+            posted: sent(
+                &self.stores.transactions,
+                &uid,
+                IntentKind::PostBid,
+                &bid.spec.order_hash,
+            ),
             signed_for_ms: signed.as_ref().map(|_| age(&held, now)),
-            handed_over: side == OrderSide::Ours && self.handed_over(view.as_deref(), lease_id, order, &home, &bid),
+            handed_over: side == OrderSide::Ours
+                && self.handed_over(view.as_deref(), lease_id, order, &home, &bid),
             ended_for_ms: ended_for(&bid, now),
         };
         let lease = (side == OrderSide::Ours).then_some(lease_id);
-        Ok(BidSight { home, uid, document, lane, signed, needs, provider, market, held, lease, observed, bid })
+        Ok(BidSight {
+            home,
+            uid,
+            document,
+            lane,
+            signed,
+            needs,
+            provider,
+            market,
+            held,
+            lease,
+            observed,
+            bid,
+        })
     }
 
     /// The lease has pods of its own on nodes, or needs none any more.
-    fn handed_over(&self, view: Option<&ChainView>, id: LeaseId, order: OrderHash, home: &str, bid: &ComputeBid) -> bool {
+    fn handed_over(
+        &self,
+        view: Option<&ChainView>,
+        id: LeaseId,
+        order: OrderHash,
+        home: &str,
+        bid: &ComputeBid,
+    ) -> bool {
         let Some(view) = view else { return false };
         let over = view.head.book.lease_by_id(id).is_none_or(|found| {
             found.lease.order_hash() != order
@@ -160,17 +197,33 @@ impl Eyes {
         });
         over || self.stores.leases.state().iter().any(|lease| {
             lease.namespace().as_deref() == Some(home)
-                && lease.spec.bid_ref.as_ref().is_some_and(|named| named.name == bid.name_any())
-                && lease.status.as_ref().and_then(|status| status.namespace.as_ref()).is_some_and(|namespace| {
-                    let pods = self.stores.pods_in(namespace);
-                    !pods.is_empty() && pods.iter().all(|pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()))
-                })
+                && lease
+                    .spec
+                    .bid_ref
+                    .as_ref()
+                    .is_some_and(|named| named.name == bid.name_any())
+                && lease
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.namespace.as_ref())
+                    .is_some_and(|namespace| {
+                        let pods = self.stores.pods_in(namespace);
+                        !pods.is_empty()
+                            && pods
+                                .iter()
+                                .all(|pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()))
+                    })
         })
     }
 }
 
 fn phase(bid: &ComputeBid) -> Phase {
-    match bid.status.as_ref().and_then(|status| status.phase).unwrap_or_default() {
+    match bid
+        .status
+        .as_ref()
+        .and_then(|status| status.phase)
+        .unwrap_or_default()
+    {
         BidPhase::Holding | BidPhase::Held => Phase::Holding,
         BidPhase::Signed => Phase::Signed,
         BidPhase::Posted => Phase::Posted,
@@ -186,7 +239,10 @@ fn lane_of(bid: &ComputeBid) -> Result<LaneUse, BidError> {
     let lane = u32::try_from(bid.spec.lane).map_err(|_| range("lane", bid.spec.lane))?;
     let generation = i64::from(bid.spec.generation);
     let generation = u32::try_from(generation).map_err(|_| range("generation", generation))?;
-    Ok(LaneUse { lane: Lane(lane), generation: Generation::new(generation)? })
+    Ok(LaneUse {
+        lane: Lane(lane),
+        generation: Generation::new(generation)?,
+    })
 }
 
 /// The bid as it is signed.
@@ -195,24 +251,34 @@ fn lane_of(bid: &ComputeBid) -> Result<LaneUse, BidError> {
 /// A field of the spec does not fit.
 pub fn document(bid: &ComputeBid, provider: ProviderId, lane: LaneUse) -> Result<Bid, BidError> {
     let spec = &bid.spec;
-    let money = |field, text: &str| text.parse::<MicroUnits>().map_err(|source| BidError::Money { field, source });
-    let rate: RatePerHour =
-        spec.rate_per_hour.parse().map_err(|source| BidError::Money { field: "ratePerHour", source })?;
-    let order_hash = spec
-        .order_hash
-        .parse()
-        .map_err(|_| BidError::Hex { field: "spec.orderHash", value: spec.order_hash.clone() })?;
+    let money = |field, text: &str| {
+        text.parse::<MicroUnits>()
+            .map_err(|source| BidError::Money { field, source })
+    };
+    let rate: RatePerHour = spec.rate_per_hour.parse().map_err(|source| BidError::Money {
+        field: "ratePerHour",
+        source,
+    })?;
+    let order_hash = spec.order_hash.parse().map_err(|_| BidError::Hex {
+        field: "spec.orderHash",
+        value: spec.order_hash.clone(),
+    })?;
     let deadline = spec.deadline.0.as_second();
     Ok(Bid {
         orderHash: order_hash,
         providerId: provider.0,
-        bidEpoch: u32::try_from(spec.bid_epoch)
-            .map_err(|_| BidError::Range { field: "bidEpoch", value: spec.bid_epoch })?,
+        bidEpoch: u32::try_from(spec.bid_epoch).map_err(|_| BidError::Range {
+            field: "bidEpoch",
+            value: spec.bid_epoch,
+        })?,
         lanesHash: lanes_hash(&[lane]),
         ratePerHour: U48::from(rate.get()),
         bond: money("bond", &spec.bond)?.0,
         liability: money("liability", &spec.liability)?.0,
-        deadline: seconds40(u64::try_from(deadline).map_err(|_| BidError::Range { field: "deadline", value: deadline })?),
+        deadline: seconds40(u64::try_from(deadline).map_err(|_| BidError::Range {
+            field: "deadline",
+            value: deadline,
+        })?),
     })
 }
 
@@ -221,20 +287,38 @@ pub fn document(bid: &ComputeBid, provider: ProviderId, lane: LaneUse) -> Result
 /// # Errors
 /// What status holds is no signature.
 pub fn signed(bid: &ComputeBid, document: &Bid, lane: LaneUse) -> Result<Option<SignedBid>, BidError> {
-    let Some(text) = bid.status.as_ref().and_then(|status| status.signature.as_ref()) else { return Ok(None) };
-    let hex = || BidError::Hex { field: "status.signature", value: text.clone() };
+    let Some(text) = bid.status.as_ref().and_then(|status| status.signature.as_ref()) else {
+        return Ok(None);
+    };
+    let hex = || BidError::Hex {
+        field: "status.signature",
+        value: text.clone(),
+    };
     let bytes: Bytes = text.parse().map_err(|_| hex())?;
     let signature: [u8; 65] = bytes.as_ref().try_into().map_err(|_| hex())?;
-    Ok(Some(SignedBid { bid: document.clone(), lanes: vec![lane], signature }))
+    Ok(Some(SignedBid {
+        bid: document.clone(),
+        lanes: vec![lane],
+        signature,
+    }))
 }
 
 fn order_side(view: &ChainView, order: OrderHash, ours: LeaseId) -> OrderSide {
-    let Some(found) = view.head.book.orders().get(&order) else { return OrderSide::Gone };
+    let Some(found) = view.head.book.orders().get(&order) else {
+        return OrderSide::Gone;
+    };
     match found.phase {
-        OrderPhase::Open => OrderSide::Open { expiry: found.expiry() },
+        OrderPhase::Open => OrderSide::Open {
+            expiry: found.expiry(),
+        },
         OrderPhase::Cancelled => OrderSide::Gone,
         OrderPhase::Accepted => {
-            if view.head.book.leases_of_order(order).any(|lease| lease.lease.key.id == ours) {
+            if view
+                .head
+                .book
+                .leases_of_order(order)
+                .any(|lease| lease.lease.key.id == ours)
+            {
                 OrderSide::Ours
             } else {
                 OrderSide::Gone
@@ -253,9 +337,16 @@ fn created(time: Option<&Time>) -> i64 {
 
 /// Milliseconds since the oldest placeholder was made; none left reads as for ever.
 fn age(held: &[Arc<Pod>], now: Now) -> u64 {
-    let oldest = held.iter().map(|pod| created(pod.metadata.creation_timestamp.as_ref())).min();
+    let oldest = held
+        .iter()
+        .map(|pod| created(pod.metadata.creation_timestamp.as_ref()))
+        .min();
     // Kubernetes stamps whole seconds, so the true age may be almost one less.
-    oldest.map_or(u64::MAX, |at| u64::try_from(now.wall.0.saturating_sub(at)).unwrap_or(0).saturating_sub(999))
+    oldest.map_or(u64::MAX, |at| {
+        u64::try_from(now.wall.0.saturating_sub(at))
+            .unwrap_or(0)
+            .saturating_sub(999)
+    })
 }
 
 fn hold_side(held: &[Arc<Pod>], bid: &ComputeBid, replicas: u16, watch: PodWatch, now: Now) -> HoldSide {
@@ -277,6 +368,12 @@ fn hold_side(held: &[Arc<Pod>], bid: &ComputeBid, replicas: u16, watch: PodWatch
 
 fn ended_for(bid: &ComputeBid, now: Now) -> Option<u64> {
     let ready = condition::get(&bid.status.as_ref()?.conditions, READY)?;
-    (ready.status == "False")
-        .then(|| u64::try_from(now.wall.0.saturating_sub(ready.last_transition_time.0.as_millisecond())).unwrap_or(0))
+    (ready.status == "False").then(|| {
+        u64::try_from(
+            now.wall
+                .0
+                .saturating_sub(ready.last_transition_time.0.as_millisecond()),
+        )
+        .unwrap_or(0)
+    })
 }

@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     api::{
-        ComputeLease, ComputeOffer, ComputeProvider, lease::CloseReason, name::CLOSE_FINALIZER, transaction::IntentKind,
+        ComputeLease, ComputeOffer, ComputeProvider, lease::CloseReason, name::CLOSE_FINALIZER,
+        transaction::IntentKind,
     },
     core::{
         book::{Metered, StoredPhase},
@@ -40,14 +41,14 @@ use crate::{
         plan::{
             duty::Trust,
             lease::{
-                ChainSide, DeliverySide, Duties, HandOver, ManifestSide, NamespaceSide, ObjectSide, Observed, Policy, Proof, Stage,
-                Wish, WorkloadSide, reason,
+                ChainSide, DeliverySide, Duties, HandOver, ManifestSide, NamespaceSide, ObjectSide, Observed,
+                Policy, Proof, Stage, Wish, WorkloadSide, reason,
             },
         },
         settings::Settings,
         time::{ChainSeconds, Now},
         view::{ChainView, SeenOpening},
-        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names::Identity, names, workload},
+        workload::{Change, Ground, LeaseTemplate, MANIFEST_KEY, Power, names, names::Identity, workload},
     },
 };
 
@@ -160,7 +161,11 @@ impl Eyes {
         let uid = lease.uid().ok_or(LeaseError::Metadata("uid"))?;
         let needs = Needs::decode(lease.spec.needs.as_bytes())?;
         let provider = self.stores.provider(&home, &lease.spec.provider_ref.name);
-        let offer = lease.spec.offer_ref.as_ref().and_then(|offer| self.stores.offer(&home, &offer.name));
+        let offer = lease
+            .spec
+            .offer_ref
+            .as_ref()
+            .and_then(|offer| self.stores.offer(&home, &offer.name));
         let market = self.markets.get(&lease.spec.market_ref.name);
         let view = market.as_ref().and_then(|market| market.view());
         let now = self.clock.now(view.as_ref().map(|view| view.now()));
@@ -170,10 +175,23 @@ impl Eyes {
         let identity = identity(&key, market.as_deref(), &lease);
         let namespace = self.namespace(&lease, &identity).await;
         let (manifest_side, manifest) = self.manifest(&lease, &identity, &needs, namespace).await;
-        let template = ground.as_ref().map(|ground| LeaseTemplate { identity, needs: &needs, ground });
-        let workload = self.workload(template.as_ref(), manifest.as_ref(), namespace).await;
+        let template = ground.as_ref().map(|ground| LeaseTemplate {
+            identity,
+            needs: &needs,
+            ground,
+        });
+        let workload = self
+            .workload(template.as_ref(), manifest.as_ref(), namespace)
+            .await;
         let pods_here = self.stores.pods_in(&identity.namespace());
-        let replicas = self.replicas(&lease, &needs, offer.as_deref(), manifest.as_ref(), &pods_here, pods);
+        let replicas = self.replicas(
+            &lease,
+            &needs,
+            offer.as_deref(),
+            manifest.as_ref(),
+            &pods_here,
+            pods,
+        );
         let observed = Observed {
             chain,
             object: object_side(&lease, now),
@@ -189,13 +207,30 @@ impl Eyes {
             None => Some(Duration::from_secs(6 * 3600)),
         };
         let policy = Policy {
-            final_reports: market.as_ref().map_or(u64::MAX, |market| market.windows.final_reports.into()),
+            final_reports: market
+                .as_ref()
+                .map_or(u64::MAX, |market| market.windows.final_reports.into()),
             decline_margin: decline_margin(&lease),
             suspend_after,
         };
         Ok(Sight {
-            lease, home, uid, key, identity, needs, terms, provider, market, view, ground, manifest, replicas,
-            pods: pods_here, observed, policy, now,
+            lease,
+            home,
+            uid,
+            key,
+            identity,
+            needs,
+            terms,
+            provider,
+            market,
+            view,
+            ground,
+            manifest,
+            replicas,
+            pods: pods_here,
+            observed,
+            policy,
+            now,
         })
     }
 
@@ -221,17 +256,26 @@ impl Eyes {
         needs: &Needs,
         namespace: NamespaceSide,
     ) -> (ManifestSide, Option<RunnableManifest>) {
-        let received = lease.status.as_ref().and_then(|status| status.manifest.as_ref()).is_some();
+        let received = lease
+            .status
+            .as_ref()
+            .and_then(|status| status.manifest.as_ref())
+            .is_some();
         if !received || matches!(namespace, NamespaceSide::Absent | NamespaceSide::Bare) {
             return (ManifestSide::Awaited, None);
         }
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
         let bytes = match secrets.get_opt(names::MANIFEST_SECRET).await {
-            Ok(Some(secret)) => secret.data.and_then(|mut data| data.remove(MANIFEST_KEY)).map(|bytes| bytes.0),
+            Ok(Some(secret)) => secret
+                .data
+                .and_then(|mut data| data.remove(MANIFEST_KEY))
+                .map(|bytes| bytes.0),
             Ok(None) => None,
             Err(_) => return (ManifestSide::Unknown, None),
         };
-        let Some(bytes) = bytes else { return (ManifestSide::Awaited, None) };
+        let Some(bytes) = bytes else {
+            return (ManifestSide::Awaited, None);
+        };
         match runnable(lease, &bytes, needs) {
             Ok(manifest) => (ManifestSide::Ready, Some(manifest)),
             Err(reason) => (ManifestSide::Refused { reason }, None),
@@ -246,22 +290,43 @@ impl Eyes {
     ) -> WorkloadSide {
         match namespace {
             NamespaceSide::Absent | NamespaceSide::Bare => return WorkloadSide::Absent,
-            NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => return WorkloadSide::Unknown,
+            NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
+                return WorkloadSide::Unknown;
+            }
             NamespaceSide::Ours => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
-            return if manifest.is_none() { WorkloadSide::Absent } else { WorkloadSide::Unknown };
+            return if manifest.is_none() {
+                WorkloadSide::Absent
+            } else {
+                WorkloadSide::Unknown
+            };
         };
         let home = template.identity.namespace();
         let found = match manifest.manifest.form {
-            Form::Deployment => meta(Api::<Deployment>::namespaced(self.client.clone(), &home).get_opt(names::WORKLOAD).await),
-            Form::Job => meta(Api::<Job>::namespaced(self.client.clone(), &home).get_opt(names::WORKLOAD).await),
+            Form::Deployment => meta(
+                Api::<Deployment>::namespaced(self.client.clone(), &home)
+                    .get_opt(names::WORKLOAD)
+                    .await,
+            ),
+            Form::Job => meta(
+                Api::<Job>::namespaced(self.client.clone(), &home)
+                    .get_opt(names::WORKLOAD)
+                    .await,
+            ),
         };
-        let Ok(found) = found else { return WorkloadSide::Unknown };
-        let Some(found) = found else { return WorkloadSide::Absent };
+        let Ok(found) = found else {
+            return WorkloadSide::Unknown;
+        };
+        let Some(found) = found else {
+            return WorkloadSide::Absent;
+        };
         let matches = |power| {
-            workload(template, &manifest.manifest, manifest.hash, power)
-                .is_ok_and(|objects| objects.last().is_some_and(|object| object.change(Some(&found)) == Change::None))
+            workload(template, &manifest.manifest, manifest.hash, power).is_ok_and(|objects| {
+                objects
+                    .last()
+                    .is_some_and(|object| object.change(Some(&found)) == Change::None)
+            })
         };
         if matches(Power::On) {
             WorkloadSide::Current
@@ -281,7 +346,9 @@ impl Eyes {
         pods: &[Arc<Pod>],
         watch: PodWatch,
     ) -> Vec<Replica> {
-        let (Some(offer), Some(manifest)) = (offer, manifest) else { return Vec::new() };
+        let (Some(offer), Some(manifest)) = (offer, manifest) else {
+            return Vec::new();
+        };
         if watch == PodWatch::Broken {
             return Vec::new();
         }
@@ -298,19 +365,32 @@ impl Eyes {
             .map(|open| (open.replica, open.proof.pod_uid))
             .collect();
         let nodes = self.stores.nodes.state();
-        assess(&expected, pods.iter().map(AsRef::<Pod>::as_ref), nodes.iter().map(AsRef::as_ref), &before)
+        assess(
+            &expected,
+            pods.iter().map(AsRef::<Pod>::as_ref),
+            nodes.iter().map(AsRef::as_ref),
+            &before,
+        )
     }
 
     fn handover(&self, lease: &ComputeLease, home: &str, pods: &[Arc<Pod>]) -> HandOver {
         let waiting = pods.iter().any(|pod| unscheduled(pod));
-        if waiting && !self.held(lease, home).is_empty() { HandOver::Due } else { HandOver::Nothing }
+        if waiting && !self.held(lease, home).is_empty() {
+            HandOver::Due
+        } else {
+            HandOver::Nothing
+        }
     }
 
     /// The placeholder pods of the bid the lease was won with.
     #[must_use]
     pub fn held(&self, lease: &ComputeLease, home: &str) -> Vec<Arc<Pod>> {
-        let Some(bid) = &lease.spec.bid_ref else { return Vec::new() };
-        let of_bid = |pod: &Arc<Pod>| pod.labels().get(names::BID_LABEL) == Some(&bid.name) && pod.meta().deletion_timestamp.is_none();
+        let Some(bid) = &lease.spec.bid_ref else {
+            return Vec::new();
+        };
+        let of_bid = |pod: &Arc<Pod>| {
+            pod.labels().get(names::BID_LABEL) == Some(&bid.name) && pod.meta().deletion_timestamp.is_none()
+        };
         self.stores.pods_in(home).into_iter().filter(of_bid).collect()
     }
 
@@ -342,27 +422,47 @@ pub fn key_of(lease: &ComputeLease) -> Result<LeaseKey, LeaseError> {
         value: spec.lease_id.clone(),
         source,
     })?;
-    let terms = spec.terms_hash.parse().map(TermsHash).map_err(|_| LeaseError::Terms(spec.terms_hash.clone()))?;
+    let terms = spec
+        .terms_hash
+        .parse()
+        .map(TermsHash)
+        .map_err(|_| LeaseError::Terms(spec.terms_hash.clone()))?;
     Ok(LeaseKey { id, terms })
 }
 
 fn identity(key: &LeaseKey, market: Option<&Market>, lease: &ComputeLease) -> Identity {
-    let recorded = lease.labels().get(names::CHAIN_LABEL).and_then(|chain| chain.parse().ok());
-    let chain = market.map(|market| market.chain.0).or(recorded).unwrap_or_default();
-    Identity { chain: crate::core::ids::ChainId(chain), lease: *key }
+    let recorded = lease
+        .labels()
+        .get(names::CHAIN_LABEL)
+        .and_then(|chain| chain.parse().ok());
+    let chain = market
+        .map(|market| market.chain.0)
+        .or(recorded)
+        .unwrap_or_default();
+    Identity {
+        chain: crate::core::ids::ChainId(chain),
+        lease: *key,
+    }
 }
 
 fn terms_of(view: &ChainView, key: &LeaseKey) -> Option<Arc<Terms>> {
     let of = |at: &Snapshot| at.book.lease(key).map(|found| found.lease.terms.clone());
-    of(&view.head).or_else(|| of(&view.start)).or_else(|| of(&view.finalized))
+    of(&view.head)
+        .or_else(|| of(&view.start))
+        .or_else(|| of(&view.finalized))
 }
 
 /// The lease in one block.
 #[must_use]
 pub fn stage(found: Option<Metered<'_>>) -> Option<Stage> {
     found.map(|found| match found.lease.stored {
-        StoredPhase::Pending => Stage::Pending { stop_at: found.lease.stop_at },
-        StoredPhase::Live => Stage::Live { start_at: found.lease.start_at, stop_at: found.lease.stop_at },
+        StoredPhase::Pending => Stage::Pending {
+            stop_at: found.lease.stop_at,
+        },
+        StoredPhase::Live => Stage::Live {
+            start_at: found.lease.start_at,
+            stop_at: found.lease.stop_at,
+        },
         StoredPhase::Closed => Stage::Closed,
     })
 }
@@ -377,7 +477,13 @@ fn chain_side(
     let since = market.map_or(now.wall, |market| market.since);
     let Some(view) = view else {
         let trust = trust(None, since, now.wall);
-        return ChainSide { trust, head: None, start: None, proof: None, now: ChainSeconds(0) };
+        return ChainSide {
+            trust,
+            head: None,
+            start: None,
+            proof: None,
+            now: ChainSeconds(0),
+        };
     };
     ChainSide {
         trust: trust(Some(view), since, now.wall),
@@ -394,12 +500,22 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
     }
     // An object made a moment before the reorganisation may not have recorded its opening; its own age stands in for it.
     let opening = lease.status.as_ref().and_then(|status| status.opening.as_ref());
-    let block = opening.map_or(0, |opening| u64::try_from(opening.block_number).unwrap_or(u64::MAX));
-    let time = opening.map(|opening| &opening.time).or(lease.metadata.creation_timestamp.as_ref())?;
+    let block = opening.map_or(0, |opening| {
+        u64::try_from(opening.block_number).unwrap_or(u64::MAX)
+    });
+    let time = opening
+        .map(|opening| &opening.time)
+        .or(lease.metadata.creation_timestamp.as_ref())?;
     let order = lease.spec.order_hash.parse().map(OrderHash).ok()?;
     // The opening may be included again until the order expires; without the order, a day after it was seen (orders live a day).
     let order_expiry = view.head.book.orders().get(&order).map_or_else(
-        || ChainSeconds(u64::try_from(time.0.as_second()).unwrap_or(0).saturating_add(86_400)),
+        || {
+            ChainSeconds(
+                u64::try_from(time.0.as_second())
+                    .unwrap_or(0)
+                    .saturating_add(86_400),
+            )
+        },
         |order| order.expiry(),
     );
     let seen = SeenOpening { block, order_expiry };
@@ -409,13 +525,20 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
 fn object_side(lease: &ComputeLease, now: Now) -> ObjectSide {
     let leaving = lease.meta().deletion_timestamp.is_some();
     let wish = match (&lease.spec.close, leaving, lease.spec.suspend) {
-        (Some(close), _, _) => Wish::End { reason: close_reason(close.reason) },
-        (None, true, _) => Wish::End { reason: reason::MAINTENANCE },
+        (Some(close), _, _) => Wish::End {
+            reason: close_reason(close.reason),
+        },
+        (None, true, _) => Wish::End {
+            reason: reason::MAINTENANCE,
+        },
         (None, false, true) => Wish::Suspend,
         (None, false, false) => Wish::Run,
     };
     ObjectSide {
-        held: lease.finalizers().iter().any(|finalizer| finalizer == CLOSE_FINALIZER),
+        held: lease
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == CLOSE_FINALIZER),
         leaving,
         wish,
         close_asked: close_asked(lease, now),
@@ -441,11 +564,18 @@ fn close_asked(lease: &ComputeLease, now: Now) -> bool {
         return false;
     }
     let now = now.chain.map_or(0, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
-    status.close_offer.as_ref().is_none_or(|offer| offer.deadline <= now.saturating_add(CLOSE_LEAST))
+    status
+        .close_offer
+        .as_ref()
+        .is_none_or(|offer| offer.deadline <= now.saturating_add(CLOSE_LEAST))
 }
 
 fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> NamespaceSide {
-    match (identity.owns(found), found.deletion_timestamp.is_some(), furnished) {
+    match (
+        identity.owns(found),
+        found.deletion_timestamp.is_some(),
+        furnished,
+    ) {
         (Err(_), _, _) => NamespaceSide::Foreign,
         (Ok(()), true, _) => NamespaceSide::Leaving,
         (Ok(()), false, true) => NamespaceSide::Ours,
@@ -492,12 +622,14 @@ fn delivery_side(replicas: &[Replica]) -> DeliverySide {
 /// Not bound to a node and not on its way out.
 #[must_use]
 pub fn unscheduled(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_none() && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
 }
 
 /// Declining needs time to land: a tenth of the start window, between 5 s and 5 min.
 fn decline_margin(lease: &ComputeLease) -> u64 {
-    let window = crate::api::duration::parse(&lease.spec.terms.start_window).map_or(300, |window| window.as_secs());
+    let window =
+        crate::api::duration::parse(&lease.spec.terms.start_window).map_or(300, |window| window.as_secs());
     (window / 10).clamp(5, 300)
 }
 

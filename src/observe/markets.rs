@@ -54,11 +54,15 @@ impl Market {
 #[must_use]
 pub fn trust(view: Option<&ChainView>, since: UnixMillis, wall: UnixMillis) -> Trust {
     match view.map(|view| view.freshness) {
-        None => Trust::Stale { for_ms: wall.millis_since(since) },
+        None => Trust::Stale {
+            for_ms: wall.millis_since(since),
+        },
         Some(Freshness::Fresh) if view.is_some_and(ChainView::allows_money) => Trust::Fresh,
         // A log that could not be read makes the book doubtful: money stops, workloads do not.
         Some(Freshness::Fresh | Freshness::Disagreement { .. }) => Trust::Disagreeing,
-        Some(Freshness::Stale { since }) => Trust::Stale { for_ms: wall.millis_since(since) },
+        Some(Freshness::Stale { since }) => Trust::Stale {
+            for_ms: wall.millis_since(since),
+        },
     }
 }
 
@@ -70,22 +74,37 @@ impl Markets {
     /// The market, if it is followed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Market>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
     }
 
     /// All of them.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Market>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Follow this one from now on, in place of an older entry of the same name.
     pub fn put(&self, market: Market) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(market.name.clone(), Arc::new(market));
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(market.name.clone(), Arc::new(market));
     }
 
     /// No longer followed.
     pub fn remove(&self, name: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 }

@@ -64,7 +64,9 @@ pub enum OfferError {
         source: MoneyError,
     },
     /// The currency is not listed.
-    #[error("ComputeOffer spec.price.currency {currency:?} is not a token of market {market}: use one of {listed}")]
+    #[error(
+        "ComputeOffer spec.price.currency {currency:?} is not a token of market {market}: use one of {listed}"
+    )]
     Currency {
         /// What the offer says.
         currency: String,
@@ -127,21 +129,35 @@ impl Eyes {
         let Some(provider) = self.stores.provider(&home, &offer.spec.provider_ref.name) else {
             return Ok(Err(NotYet::Provider));
         };
-        let Some(market) = self.markets.get(&provider.spec.market_ref.name) else { return Ok(Err(NotYet::Market)) };
-        let Some(view) = market.view() else { return Ok(Err(NotYet::View)) };
+        let Some(market) = self.markets.get(&provider.spec.market_ref.name) else {
+            return Ok(Err(NotYet::Market));
+        };
+        let Some(view) = market.view() else {
+            return Ok(Err(NotYet::View));
+        };
         let id = ProviderId(u32::try_from(provider.spec.provider_id).unwrap_or_default());
         let supply = ground::supply(offer);
         let nodes = self.stores.nodes.state();
-        let covered: Vec<&Node> = nodes.iter().map(AsRef::as_ref).filter(|node| supply.covers(node)).collect();
+        let covered: Vec<&Node> = nodes
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|node| supply.covers(node))
+            .collect();
         let policy = policy(offer, &market, &provider, &covered)?;
         let pods = self.stores.pods.state();
-        let snapshot = Snapshot::of(&supply, covered, pods.iter().map(AsRef::<k8s_openapi::api::core::v1::Pod>::as_ref));
+        let snapshot = Snapshot::of(
+            &supply,
+            covered,
+            pods.iter().map(AsRef::<k8s_openapi::api::core::v1::Pod>::as_ref),
+        );
         let ours: Vec<Arc<ComputeBid>> = self
             .stores
             .bids
             .state()
             .into_iter()
-            .filter(|bid| bid.namespace().as_deref() == Some(&home) && bid.spec.provider_ref == offer.spec.provider_ref)
+            .filter(|bid| {
+                bid.namespace().as_deref() == Some(&home) && bid.spec.provider_ref == offer.spec.provider_ref
+            })
             .collect();
         let name = offer.name_any();
         let standing = self.standing(&home, &name, &ours, &view, id, policy.token);
@@ -155,7 +171,13 @@ impl Eyes {
                 .collect(),
             keep_free: u32::try_from(offer.spec.capacity.keep_free.gpus).unwrap_or(0),
             hold_share: share(&offer.spec.capacity.holds.max_share),
-            provider, id, market, view, policy, snapshot, standing,
+            provider,
+            id,
+            market,
+            view,
+            policy,
+            snapshot,
+            standing,
         }))
     }
 
@@ -171,11 +193,22 @@ impl Eyes {
         let all = self.stores.leases.state();
         let leases = all.iter().filter(|lease| {
             lease.namespace().as_deref() == Some(home)
-                && lease.spec.offer_ref.as_ref().is_some_and(|named| named.name == offer)
-                && lease.status.as_ref().and_then(|status| status.phase) != Some(crate::api::lease::LeasePhase::Closed)
+                && lease
+                    .spec
+                    .offer_ref
+                    .as_ref()
+                    .is_some_and(|named| named.name == offer)
+                && lease.status.as_ref().and_then(|status| status.phase)
+                    != Some(crate::api::lease::LeasePhase::Closed)
         });
-        let open = ours.iter().filter(|bid| bid.spec.offer_ref.name == offer && in_play(bid));
-        let stake = view.head.book.provider(id).and_then(|found| found.stake.get(&token));
+        let open = ours
+            .iter()
+            .filter(|bid| bid.spec.offer_ref.name == offer && in_play(bid));
+        let stake = view
+            .head
+            .book
+            .provider(id)
+            .and_then(|found| found.stake.get(&token));
         Standing {
             leases: u32::try_from(leases.count() + open.count()).unwrap_or(u32::MAX),
             tenant: 0,
@@ -188,7 +221,8 @@ impl Eyes {
     fn bidder(&self, provider: &ComputeProvider, view: &ChainView, id: ProviderId) -> Option<(Address, u32)> {
         let wallet = &provider.spec.wallets.bids;
         let home = provider.namespace().unwrap_or_default();
-        let reference = kube::runtime::reflector::ObjectRef::new(&wallet.name).within(wallet.namespace_or(&home));
+        let reference =
+            kube::runtime::reflector::ObjectRef::new(&wallet.name).within(wallet.namespace_or(&home));
         let found = self.stores.wallets.get(&reference)?;
         let address: Address = found.status.as_ref()?.address.as_ref()?.parse().ok()?;
         let state = view.head.book.provider(id)?;
@@ -211,7 +245,12 @@ impl OfferSight {
 /// Whether a bid may still become a lease as far as its own record says.
 #[must_use]
 pub fn in_play(bid: &ComputeBid) -> bool {
-    match bid.status.as_ref().and_then(|status| status.phase).unwrap_or_default() {
+    match bid
+        .status
+        .as_ref()
+        .and_then(|status| status.phase)
+        .unwrap_or_default()
+    {
         BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted => true,
         BidPhase::Won | BidPhase::Lost | BidPhase::Expired | BidPhase::Refused => false,
     }
@@ -224,7 +263,10 @@ fn promised(bids: &[Arc<ComputeBid>]) -> BTreeSet<Lane> {
         status.and_then(|status| status.phase) == Some(BidPhase::Refused)
             && status.is_none_or(|status| status.signature.is_none())
     };
-    bids.iter().filter(|bid| !never_signed(bid)).filter_map(|bid| u32::try_from(bid.spec.lane).ok().map(Lane)).collect()
+    bids.iter()
+        .filter(|bid| !never_signed(bid))
+        .filter_map(|bid| u32::try_from(bid.spec.lane).ok().map(Lane))
+        .collect()
 }
 
 fn policy(
@@ -239,9 +281,16 @@ fn policy(
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
             .map_err(|source| OfferError::Duration { field, source })
     };
-    let money = |field, text: &str| text.parse::<MicroUnits>().map_err(|source| OfferError::Money { field, source });
+    let money = |field, text: &str| {
+        text.parse::<MicroUnits>()
+            .map_err(|source| OfferError::Money { field, source })
+    };
     let hour = &spec.price.per_hour;
-    let regions = if spec.regions.is_empty() { &provider.spec.regions } else { &spec.regions };
+    let regions = if spec.regions.is_empty() {
+        &provider.spec.regions
+    } else {
+        &spec.regions
+    };
     Ok(OfferPolicy {
         mode: match spec.mode {
             OfferMode::Observe => Mode::Observe,
@@ -263,7 +312,11 @@ fn policy(
             cpu: money("perHour.cpu", &hour.cpu)?,
             memory_gi: money("perHour.memoryGi", &hour.memory_gi)?,
             storage_gi: money("perHour.storageGi", &hour.storage_gi)?,
-            floor_gpu: spec.price.floor.as_ref().map_or(Ok(MicroUnits::ZERO), |floor| money("floor.gpu", &floor.gpu))?,
+            floor_gpu: spec
+                .price
+                .floor
+                .as_ref()
+                .map_or(Ok(MicroUnits::ZERO), |floor| money("floor.gpu", &floor.gpu))?,
         },
         min_duration: time("terms.minDuration", &spec.terms.min_duration)?,
         max_duration: time("terms.maxDuration", &spec.terms.max_duration)?,
@@ -282,12 +335,22 @@ fn policy(
 }
 
 fn token(currency: &str, market: &Market) -> Result<u8, OfferError> {
-    let found = market.tokens.iter().find(|token| token.symbol.eq_ignore_ascii_case(currency));
-    found.and_then(|token| u8::try_from(token.id).ok()).ok_or_else(|| OfferError::Currency {
-        currency: currency.to_owned(),
-        market: market.name.clone(),
-        listed: market.tokens.iter().map(|token| token.symbol.to_lowercase()).collect::<Vec<_>>().join(", "),
-    })
+    let found = market
+        .tokens
+        .iter()
+        .find(|token| token.symbol.eq_ignore_ascii_case(currency));
+    found
+        .and_then(|token| u8::try_from(token.id).ok())
+        .ok_or_else(|| OfferError::Currency {
+            currency: currency.to_owned(),
+            market: market.name.clone(),
+            listed: market
+                .tokens
+                .iter()
+                .map(|token| token.symbol.to_lowercase())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
 }
 
 fn device_class(node: &Node) -> DeviceClass {
@@ -302,7 +365,12 @@ fn device_class(node: &Node) -> DeviceClass {
 fn share(text: &str) -> u32 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: String = fraction.chars().chain("0000".chars()).take(4).collect();
-    whole.parse::<u32>().unwrap_or(0).saturating_mul(10_000).saturating_add(digits.parse().unwrap_or(0)).min(10_000)
+    whole
+        .parse::<u32>()
+        .unwrap_or(0)
+        .saturating_mul(10_000)
+        .saturating_add(digits.parse().unwrap_or(0))
+        .min(10_000)
 }
 
 #[cfg(test)]
@@ -311,6 +379,15 @@ mod tests {
 
     #[test]
     fn a_share_reads_as_ten_thousandths_and_never_above_the_whole() {
-        assert_eq!([share("0.5"), share("1"), share("0.0001"), share("1.0000"), share("0")], [5_000, 10_000, 1, 10_000, 0]);
+        assert_eq!(
+            [
+                share("0.5"),
+                share("1"),
+                share("0.0001"),
+                share("1.0000"),
+                share("0")
+            ],
+            [5_000, 10_000, 1, 10_000, 0]
+        );
     }
 }

@@ -24,7 +24,11 @@ pub fn sent(store: &Store<ComputeTransaction>, uid: &str, kind: IntentKind, epoc
 pub fn in_flight(store: &Store<ComputeTransaction>, uid: &str, kind: IntentKind) -> Sent {
     let flying = store.state().iter().any(|transaction| {
         let intent = &transaction.spec.intent;
-        let phase = transaction.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        let phase = transaction
+            .status
+            .as_ref()
+            .and_then(|status| status.phase)
+            .unwrap_or_default();
         intent.kind == kind
             && intent.subject.uid == uid
             && matches!(phase, TransactionPhase::Created | TransactionPhase::Pending)

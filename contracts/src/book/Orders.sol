@@ -6,6 +6,7 @@ import {LeaseWord} from "../types/LeaseWord.sol";
 import {Bid, LeaseState, Order, OrderState, Terms, TokenInfo} from "../types/Types.sol";
 
 import {ILeaseBookCore} from "../interfaces/ILeaseBook.sol";
+import {PackedBid} from "../libraries/PackedBid.sol";
 import {Rent} from "../libraries/Rent.sol";
 import {Typed} from "../libraries/Typed.sol";
 
@@ -15,6 +16,8 @@ import {BookStorage} from "./BookStorage.sol";
 /// @notice From a funded wish to a pending lease: post, bid, accept. The only place where leases open, and only on
 /// terms computed from the order and the bid.
 abstract contract Orders is BookStorage, ILeaseBookCore {
+    using PackedBid for bytes;
+
     uint256 private constant MAX_NEEDS = 4096;
     uint256 private constant MAX_ENDPOINT = 256;
     uint256 private constant MAX_ORDER_LIFE = 1 days;
@@ -23,9 +26,6 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
     uint16 private constant MAX_LOTS = 256;
     /// @dev Params promises no more; the book does not rely on it.
     uint8 private constant MAX_FEE_STEPS = 100;
-    /// @dev Bytes of a packed bid before its lanes, and of its signature.
-    uint256 private constant BID_HEAD = 67;
-    uint256 private constant SIGNATURE = 65;
 
     // ---------------------------------------------------------------- post
 
@@ -49,12 +49,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
     // ---------------------------------------------------------------- bid
 
     function postBid(bytes calldata packedBid) external {
-        uint256 length = packedBid.length;
-        require(length > BID_HEAD + SIGNATURE && (length - BID_HEAD - SIGNATURE) % 8 == 0, Bid_Malformed(length));
-        bytes32 orderHash = bytes32(packedBid[0:32]);
-        uint32 providerId = uint32(bytes4(packedBid[32:36]));
-        uint32 bidEpoch = uint32(bytes4(packedBid[36:40]));
-
+        require(packedBid.isWhole(), Bid_Malformed(packedBid.length));
+        (bytes32 orderHash, uint32 providerId, uint32 bidEpoch) = packedBid.head();
         OrderSlot slot = _orders[orderHash];
         require(
             slot.state() == OrderState.Open && block.timestamp <= slot.expiry(),
@@ -62,30 +58,14 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         );
         Key storage key = _keys[providerId][msg.sender];
         if (!_hasRole(key, ROLE_BID)) {
-            key = _keys[providerId][_packedSigner(packedBid, orderHash, providerId, bidEpoch)];
-            require(_hasRole(key, ROLE_BID), Bid_Signer(providerId, msg.sender));
+            (Bid memory bid, bytes calldata signature) = packedBid.unpack();
+            address signer = _signer(Typed.hashBidMembers(bid), signature);
+            key = _keys[providerId][signer];
+            // Nobody recovered is address zero, which never has a role.
+            require(_hasRole(key, ROLE_BID), Bid_Signer(providerId, signer));
         }
         require(bidEpoch == key.bidEpoch, Bid_Epoch(bidEpoch, key.bidEpoch));
         emit BidPosted(orderHash, providerId, packedBid);
-    }
-
-    function _packedSigner(bytes calldata packedBid, bytes32 orderHash, uint32 providerId, uint32 bidEpoch)
-        private
-        view
-        returns (address)
-    {
-        uint256 end = packedBid.length - SIGNATURE;
-        Bid memory bid = Bid({
-            orderHash: orderHash,
-            providerId: providerId,
-            bidEpoch: bidEpoch,
-            lanesHash: keccak256(packedBid[BID_HEAD:end]),
-            ratePerHour: uint48(bytes6(packedBid[40:46])),
-            bond: uint64(bytes8(packedBid[46:54])),
-            liability: uint64(bytes8(packedBid[54:62])),
-            deadline: uint40(bytes5(packedBid[62:67]))
-        });
-        return _signer(Typed.hashBidMembers(bid), packedBid[end:]);
     }
 
     // ---------------------------------------------------------------- accept
@@ -105,10 +85,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         _checkBid(orderHash, order, bid, lanes, signature);
         _open(_terms(orderHash, order, bid), order, lanes);
         if (bid.bond != 0) {
-            uint256 bond = uint256(bid.bond) * lanes.length;
-            // At most 2^64 * 2^8; a sum beyond any stake is refused here because it cannot be named to the vault.
-            require(bond <= type(uint64).max, Accept_Bond(bid.bond, type(uint64).max));
-            _vault.lock(bid.providerId, order.token, uint64(bond));
+            // At most 256 lots; a sum beyond 64 bits is beyond any stake and panics.
+            _vault.lock(bid.providerId, order.token, bid.bond * uint64(lanes.length));
         }
     }
 
@@ -131,7 +109,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         uint32 providerId = bid.providerId;
         address signer = _signer(Typed.hashBid(bid), signature);
         Key storage key = _keys[providerId][signer];
-        require(signer != address(0) && _hasRole(key, ROLE_BID), Bid_Signer(providerId, signer));
+        // Nobody recovered is address zero, which never has a role.
+        require(_hasRole(key, ROLE_BID), Bid_Signer(providerId, signer));
         require(bid.bidEpoch == key.bidEpoch, Bid_Epoch(bid.bidEpoch, key.bidEpoch));
         if (order.minSignedPaid != 0) {
             uint80 signedPaid = _reputations[providerId].signedPaid;

@@ -68,10 +68,10 @@ contract PureTest is Assertions {
 
     function testFuzz_ARefusalNamesTheFirstLane(uint256 a, uint8 lane, uint32 rise) public pure {
         a &= 0x3fffffff3fffffff3fffffff3fffffff3fffffff3fffffff3fffffff3fffffff;
-        uint256 at = lane % 8;
+        uint256 index = lane % 8;
         uint256 by = (1 << 17) + (uint256(rise) % (1 << 29));
-        (uint256 named, bool guard, uint256 rose) = Lanes.refusal(a, a + (by << (32 * at)));
-        eq(named, at, "lane");
+        (uint256 named, bool guard, uint256 rose) = Lanes.refusal(a, a + (by << (32 * index)));
+        eq(named, index, "lane");
         yes(!guard, "no guard");
         eq(rose, by, "rise");
     }

@@ -63,7 +63,7 @@ contract OddToken {
             while (true) {}
         }
         if (oddity == Oddity.ReturnBomb) {
-            assembly {
+            assembly ("memory-safe") {
                 revert(0, 1000000)
             }
         }
@@ -78,7 +78,7 @@ contract OddToken {
     }
 
     function _answer(uint256 value) private pure {
-        assembly {
+        assembly ("memory-safe") {
             mstore(0, value)
             return(0, 32)
         }

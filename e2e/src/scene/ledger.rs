@@ -275,7 +275,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Something else than pairs of hexadecimal digits.
 pub fn unhex(text: &str) -> Result<Vec<u8>> {
     let digits = text.trim_start_matches("0x");
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         bail!("{text} is not hexadecimal");
     }
     (0..digits.len())

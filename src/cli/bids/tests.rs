@@ -1,3 +1,4 @@
+//! Bids as the contract would judge them, and their table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use alloy::{
     primitives::{Address, B256, aliases::U40, aliases::U48},

@@ -1,3 +1,4 @@
+//! No second is agreed to that cannot have passed, and bills add up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use alloy::primitives::{Address, Bytes, aliases::U48};
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+//! What a lease shows of itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::{cli::close::tests::running, core::book::Metered};

@@ -1,3 +1,4 @@
+//! What a needs file becomes, and how each bad field is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use proptest::prelude::*;
 use rstest::rstest;

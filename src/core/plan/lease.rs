@@ -301,7 +301,11 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
     // 1. Nothing of the lease is made before the object can no longer vanish under it.
     if !seen.object.held && !seen.object.leaving && seen.chain.proof.is_none() {
         plan.actions.push(Action::Hold);
-        return Plan { phase: shown(seen), reason: "Opened", ..plan };
+        return Plan {
+            phase: shown(seen),
+            reason: "Opened",
+            ..plan
+        };
     }
     // 2. Final: the only place from which anything is deleted.
     if let Some(proof) = &seen.chain.proof {

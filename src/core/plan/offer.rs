@@ -32,7 +32,15 @@ pub struct Observed<'a> {
 /// The verdict on each order.
 #[must_use]
 pub fn plan<'a>(seen: Observed<'a>) -> Vec<(&'a OrderState, Verdict)> {
-    let Observed { orders, policy, mut snapshot, mut standing, keep_free, hold_share, now } = seen;
+    let Observed {
+        orders,
+        policy,
+        mut snapshot,
+        mut standing,
+        keep_free,
+        hold_share,
+        now,
+    } = seen;
     let mut verdicts = Vec::with_capacity(orders.len());
     for order in orders {
         let question = Question {
@@ -42,7 +50,9 @@ pub fn plan<'a>(seen: Observed<'a>) -> Vec<(&'a OrderState, Verdict)> {
             now: Some(now),
         };
         let placed = RefCell::new(Vec::new());
-        let verdict = decide(&question, policy, &standing, |needs| room(&snapshot, needs, keep_free, hold_share, &placed));
+        let verdict = decide(&question, policy, &standing, |needs| {
+            room(&snapshot, needs, keep_free, hold_share, &placed)
+        });
         if let Verdict::Bid(quote) = &verdict {
             snapshot = snapshot.with(&quote.needs.replica(), &placed.into_inner());
             standing.leases = standing.leases.saturating_add(1);
@@ -63,11 +73,15 @@ fn room(
     let wanted = u64::from(needs.replica().gpus).saturating_mul(needs.replicas.into());
     let held = u64::from(use_now.held);
     let promised = held.saturating_add(wanted).saturating_mul(10_000);
-    let allowed = held.saturating_add(use_now.free.into()).saturating_mul(hold_share.into());
+    let allowed = held
+        .saturating_add(use_now.free.into())
+        .saturating_mul(hold_share.into());
     // Posting and cancelling orders is nearly free, so holding is rationed; a single hold is always allowed, else a large order
     // could never be answered.
     if held > 0 && promised > allowed {
-        return Room::Unknown(format!("holds take {held} devices, at most capacity.holds.maxShare of what is free: waiting"));
+        return Room::Unknown(format!(
+            "holds take {held} devices, at most capacity.holds.maxShare of what is free: waiting"
+        ));
     }
     match snapshot.fits(&needs.replica(), needs.replicas, keep_free) {
         Ok(fit) => {
