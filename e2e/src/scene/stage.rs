@@ -97,13 +97,15 @@ impl Scene {
     pub fn up(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
         let home = run_dir.join("home");
+        say("building the leaseport binary, where that is not done yet");
+        let leaseport = Leaseport::find(&home)?;
         let mut world = World::up(&options.world)?;
         match options.cuts {
             Cuts::Possible => {}
             Cuts::Never => world.keep(),
         }
         say("the world is up: control plane, node with GPUs, chain");
-        let leaseport = Leaseport::find(&home)?;
+        fs::create_dir_all(&home)?;
         let cast = Cast::gather(&run_dir.join("keys"))?;
         let rpc_url = world.rpc_url().to_owned();
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use leaseport_e2e::scene::{Opened, Scene, eventually, within};
+use leaseport_e2e::scene::{Opened, Scene, Wish, eventually, within};
 use serde_json::{Value, json};
 
 use crate::Shared;
@@ -114,7 +114,12 @@ pub(crate) fn opening_removed(shared: &mut Shared) -> Result<()> {
 pub(crate) fn opening_lost(shared: &mut Shared) -> Result<()> {
     let scene = &shared.scene;
     let tenant = scene.tenant();
-    let posted = tenant.request("lost", &small())?;
+    // Until the order expires, whoever has the acceptance could include it again.
+    let wish = Wish {
+        expiry: "30s".into(),
+        ..small()
+    };
+    let posted = tenant.request("lost", &wish)?;
     tenant.a_bid(&posted.order)?;
 
     let still = Stillness::begin(scene)?;
@@ -136,7 +141,7 @@ pub(crate) fn opening_lost(shared: &mut Shared) -> Result<()> {
         scene.ledger.lease_at(opened.lane)?.id != id_of(&opened.lease)?,
         "the lease is on chain"
     );
-    // The order is open again: the tenant takes its deposit back.
+    // The order is open again, if only to be cancelled: the tenant takes its deposit back.
     crate::refusals::cancel(scene, &posted.sent.last().context("no transaction")?.hash)
 }
 
