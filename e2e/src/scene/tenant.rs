@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::binary::Refused;
 use super::cast::Actor;
+use super::founding::printed;
 use super::patience::eventually;
-use super::stage::{Scene, printed};
+use super::stage::Scene;
 
 /// A tenant and the scene it rents in.
 #[derive(Clone, Copy, Debug)]
