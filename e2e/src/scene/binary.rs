@@ -45,7 +45,6 @@ impl Leaseport {
                 path.display()
             );
         }
-        std::fs::create_dir_all(home).with_context(|| home.display().to_string())?;
         Ok(Self {
             path,
             home: home.to_owned(),

@@ -120,7 +120,7 @@ pub fn play(world: Options) -> Result<()> {
         text(&pod["metadata"]["namespace"]),
         text(&pod["metadata"]["name"]),
         text(&pod["spec"]["nodeName"]),
-        super::stage::devices(&pod).join(", ")
+        super::sight::devices(&pod).join(", ")
     ));
     let log = eventually("a line in the log", || {
         Ok(Some(tenant.logs(&opened.lease)?).filter(|log| log.contains("I see")))

@@ -5,17 +5,19 @@ mod admin;
 mod binary;
 mod cast;
 pub mod demo;
+mod founding;
 mod ledger;
 mod patience;
+mod sight;
 mod stage;
 mod tenant;
 
 pub use admin::fill;
 pub use binary::{Leaseport, Refused};
 pub use cast::{Actor, Cast};
+pub use founding::Market;
 pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt, hex, keccak, unhex};
 pub use patience::{eventually, within};
-pub use stage::{
-    Cuts, GATEWAY, Market, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions, condition, devices,
-};
+pub use sight::{condition, devices};
+pub use stage::{Cuts, GATEWAY, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions};
 pub use tenant::{Opened, Posted, Sent, Tenant, Wish};

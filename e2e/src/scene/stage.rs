@@ -1,19 +1,19 @@
 //! Sets a market up on a world, step by step, and holds what scenarios pull at: the operator's process, the ways it reaches cluster and
-//! chain, the objects it writes.
+//! chain.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
 
 use super::binary::Leaseport;
 use super::cast::Cast;
+use super::founding::{Market, deploy, gateway_identity, printed, register};
 use super::ledger::Ledger;
 use super::patience::{eventually, within};
+use super::sight::{condition, get};
 use super::{Tenant, admin};
 use crate::world::{Options, Ready};
 use crate::{Proxy, World};
@@ -55,15 +55,6 @@ pub struct SceneOptions {
     pub tenant_dollars: u32,
 }
 
-/// The market's contracts as `market deploy` printed them.
-#[derive(Clone, Debug)]
-pub struct Market {
-    /// The one address from which all others are read.
-    pub directory: String,
-    /// Everything that was printed.
-    pub printed: Value,
-}
-
 /// A market at work.
 #[derive(Debug)]
 pub struct Scene {
@@ -83,7 +74,7 @@ pub struct Scene {
     pub rpc_proxy: Option<Proxy>,
     /// The gateway's URL with its pin.
     pub gateway_url: String,
-    operator_ops: SocketAddr,
+    pub(super) operator_ops: SocketAddr,
     operator_command: Vec<String>,
     report_every: &'static str,
     settle_every: &'static str,
@@ -97,13 +88,15 @@ impl Scene {
     pub fn up(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
         let home = run_dir.join("home");
+        say("building the leaseport binary, where that is not done yet");
+        let leaseport = Leaseport::find(&home)?;
         let mut world = World::up(&options.world)?;
         match options.cuts {
             Cuts::Possible => {}
             Cuts::Never => world.keep(),
         }
         say("the world is up: control plane, node with GPUs, chain");
-        let leaseport = Leaseport::find(&home)?;
+        fs::create_dir_all(&home)?;
         let cast = Cast::gather(&run_dir.join("keys"))?;
         let rpc_url = world.rpc_url().to_owned();
 
@@ -336,247 +329,6 @@ impl Scene {
         }
         Ok(())
     }
-
-    /// One of the provider's objects, such as `computelease/7-0-1`.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub fn object(&self, kind_and_name: &str) -> Result<Value> {
-        Ok(self
-            .world
-            .kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind_and_name])?)
-    }
-
-    /// All of the provider's objects of a kind.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn objects(&self, kind: &str) -> Result<Vec<Value>> {
-        let list = self
-            .world
-            .kubectl_json(&["--namespace", PROVIDER_NAMESPACE, "get", kind])?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
-    }
-
-    /// The namespace of a lease's workload.
-    ///
-    /// # Errors
-    /// The operator has not named one in time.
-    pub fn namespace_of(&self, lease: &str) -> Result<String> {
-        let kind_and_name = self.lease_object(lease)?;
-        eventually("the lease's namespace", || {
-            let object = self.object(&kind_and_name)?;
-            Ok(object["status"]["namespace"].as_str().map(str::to_owned))
-        })
-    }
-
-    /// The ComputeLease of a lease, by kind and name.
-    ///
-    /// # Errors
-    /// There is none in time.
-    pub fn lease_object(&self, lease: &str) -> Result<String> {
-        eventually(&format!("a ComputeLease for {lease}"), || {
-            Ok(self
-                .objects("computeleases")?
-                .iter()
-                .find(|object| object["spec"]["leaseId"] == lease)
-                .and_then(|object| object["metadata"]["name"].as_str())
-                .map(|name| format!("computelease/{name}")))
-        })
-        .with_context(|| self.log_tail(OPERATOR))
-    }
-
-    /// The pods of a lease.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn pods(&self, namespace: &str) -> Result<Vec<Value>> {
-        let list = self
-            .world
-            .kubectl_json(&["--namespace", namespace, "get", "pods"])?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
-    }
-
-    /// The one pod of a lease, once its container runs and holds its devices.
-    ///
-    /// # Errors
-    /// It does not run in time, with how far it came and the operator's last words.
-    pub fn running_pod(&self, lease: &str) -> Result<Value> {
-        let namespace = self.namespace_of(lease)?;
-        eventually(&format!("a running pod in {namespace}"), || {
-            let pods = self.pods(&namespace)?;
-            let Some(pod) = pods.first() else { return Ok(None) };
-            if pod["status"]["phase"] != "Running" || devices(pod).is_empty() {
-                bail!("{}", pod["status"]);
-            }
-            Ok(Some(pod.clone()))
-        })
-        .with_context(|| self.log_tail(OPERATOR))
-    }
-
-    /// The operator's metrics as text.
-    ///
-    /// # Errors
-    /// It does not serve.
-    pub fn metrics(&self) -> Result<String> {
-        get(self.operator_ops, "/metrics")
-    }
-
-    /// The value of one series, 0 where it does not exist.
-    ///
-    /// # Errors
-    /// The operator does not serve.
-    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Result<u64> {
-        let text = self.metrics()?;
-        let line = text.lines().find(|line| {
-            line.starts_with(name)
-                && labels
-                    .iter()
-                    .all(|(label, value)| line.contains(&format!("{label}=\"{value}\"")))
-        });
-        let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or("0");
-        value.parse().with_context(|| format!("{name}: {value}"))
-    }
-
-    /// Where a part's output is.
-    #[must_use]
-    pub fn log(&self, part: &str) -> PathBuf {
-        self.world.state().log_dir.join(format!("{part}.log"))
-    }
-
-    /// The last lines of a part's output.
-    #[must_use]
-    pub fn log_tail(&self, part: &str) -> String {
-        let text = fs::read(self.log(part)).unwrap_or_default();
-        let tail = crate::command::last_lines(&String::from_utf8_lossy(&text), 15);
-        format!("the end of {}:\n{tail}", self.log(part).display())
-    }
-}
-
-/// A condition of an object by its type.
-#[must_use]
-pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object["status"]["conditions"]
-        .as_array()?
-        .iter()
-        .find(|condition| condition["type"] == kind)
-}
-
-/// The ids of the devices a pod's containers hold, as the kubelet tells them.
-#[must_use]
-pub fn devices(pod: &Value) -> Vec<String> {
-    let containers = pod["status"]["containerStatuses"].as_array();
-    let resources = containers
-        .into_iter()
-        .flatten()
-        .filter_map(|container| container["allocatedResourcesStatus"].as_array())
-        .flatten()
-        .filter_map(|resource| resource["resources"].as_array())
-        .flatten();
-    resources
-        .filter_map(|device| device["resourceID"].as_str().map(str::to_owned))
-        .collect()
-}
-
-fn deploy(
-    leaseport: &Leaseport,
-    cast: &Cast,
-    rpc_url: &str,
-    tenant_dollars: u32,
-    say: &mut dyn FnMut(&str),
-) -> Result<Market> {
-    let key_file = cast.deployer.key_file.display().to_string();
-    let printed_market = leaseport.json([
-        "market",
-        "deploy",
-        "--rpc",
-        rpc_url,
-        "--key-file",
-        &key_file,
-        "--json",
-    ])?;
-    let transactions = printed_market["transactions"].as_array().map_or(0, Vec::len);
-    let gas: u64 = printed_market["transactions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one["gasUsed"].as_u64())
-        .sum();
-    let directory = printed(&printed_market, "/directory")?;
-    say(&format!(
-        "leaseport market deploy: Directory {directory}, {transactions} transactions, {gas} gas"
-    ));
-    for (actor, dollars) in [(&cast.owner, 1000), (&cast.tenant, tenant_dollars)] {
-        let amount = dollars.to_string();
-        leaseport.run([
-            "market",
-            "mint",
-            "--rpc",
-            rpc_url,
-            "--key-file",
-            &key_file,
-            "--market-directory",
-            &directory,
-            "--to",
-            actor.address,
-            "--amount",
-            &amount,
-        ])?;
-    }
-    Ok(Market {
-        directory,
-        printed: printed_market,
-    })
-}
-
-/// The gateway's URL with the pin of its own key, which registration needs before the gateway runs.
-fn gateway_identity(
-    leaseport: &Leaseport,
-    tls_dir: &std::path::Path,
-    address: SocketAddr,
-) -> Result<(String, String)> {
-    let folder = tls_dir.display().to_string();
-    let pin = leaseport.run(["gateway", "--print-pin", "--tls-dir", &folder])?;
-    Ok((format!("https://{address}#{}", pin.trim()), folder))
-}
-
-fn register(
-    leaseport: &Leaseport,
-    cast: &Cast,
-    rpc_url: &str,
-    market: &Market,
-    gateway_url: &str,
-) -> Result<u32> {
-    let printed_provider = leaseport.json([
-        "provider",
-        "register",
-        "--rpc",
-        rpc_url,
-        "--key-file",
-        &cast.owner.key_file.display().to_string(),
-        "--market-directory",
-        &market.directory,
-        "--operator-key",
-        &format!("{}:start,report", cast.duty.address),
-        "--operator-key",
-        &format!("{}:bid", cast.bids.address),
-        "--payout",
-        cast.payout.address,
-        "--gateway-url",
-        gateway_url,
-        "--stake",
-        "1000",
-        "--json",
-    ])?;
-    let id = printed_provider["providerId"].as_u64().context("no providerId")?;
-    Ok(u32::try_from(id)?)
-}
-
-pub(super) fn printed(value: &Value, pointer: &str) -> Result<String> {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found
-        .map(str::to_owned)
-        .with_context(|| format!("no {pointer} in {value}"))
 }
 
 fn authority(url: &str) -> &str {
@@ -587,20 +339,4 @@ fn authority(url: &str) -> &str {
 /// A loopback address with a port that is free now.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// The body of a plain HTTP answer.
-fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let limit = Duration::from_secs(3);
-    let started = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&address, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut answer = String::new();
-    stream
-        .read_to_string(&mut answer)
-        .with_context(|| format!("{path} after {:?}", started.elapsed()))?;
-    Ok(answer
-        .split_once("\r\n\r\n")
-        .map_or(String::new(), |(_, body)| body.to_owned()))
 }

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::binary::Refused;
 use super::cast::Actor;
+use super::founding::printed;
 use super::patience::eventually;
-use super::stage::{Scene, printed};
+use super::stage::Scene;
 
 /// A tenant and the scene it rents in.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,8 @@ pub struct Wish {
     pub max_duration: String,
     /// How long the provider may take to start.
     pub start_window: String,
+    /// How long the order stands.
+    pub expiry: String,
     /// A line for the container such as a readiness probe, in YAML's flow form; none if empty.
     pub readiness: String,
 }
@@ -47,6 +50,7 @@ impl Default for Wish {
             max_per_hour: "5".into(),
             max_duration: "1h".into(),
             start_window: "5m".into(),
+            expiry: "10m".into(),
             readiness: String::new(),
         }
     }
@@ -63,6 +67,7 @@ impl Wish {
             max_per_hour,
             max_duration,
             start_window,
+            expiry,
             readiness,
         } = self;
         let readiness = if readiness.is_empty() {
@@ -73,7 +78,7 @@ impl Wish {
         format!(
             "needs:\n  gpu:\n    count: {gpus}\n  cpu: 100m\n  memory: 64Mi\n  storage: 128Mi\nworkload:\n  containers:\n    - image: {image}\n      \
              command: [sh, -c, \"{script}\"]\n      runAsUser: 1000\n{readiness}price:\n  maxPerHour: \"{max_per_hour}\"\nduration:\n  min: 1m\n  \
-             max: {max_duration}\nstartWindow: {start_window}\n"
+             max: {max_duration}\nstartWindow: {start_window}\nexpiry: {expiry}\n"
         )
     }
 }

@@ -75,8 +75,12 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         close::stop_and_finalize,
     ),
     (
-        "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_until_that_is_final",
+        "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",
         reorg::opening_removed,
+    ),
+    (
+        "a_lease_whose_opening_is_gone_for_good_is_taken_away",
+        reorg::opening_lost,
     ),
     (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
