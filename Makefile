@@ -11,7 +11,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy core world-unit contracts prepare world
+	@bash e2e/ladder.sh format clippy core world-unit contracts prepare world lease
 
 demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
 	@$(WORLD) demo
