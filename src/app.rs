@@ -132,18 +132,24 @@ pub async fn operator(
     };
     tracing::info!(identity = config.identity, "leading");
     let acting = CancellationToken::new();
-    let loops = act(&config, &client, &caches, &metrics, &acting);
-    let ended = held.keep(stop.cancelled()).await;
-    acting.cancel();
-    // Passes that run end by themselves within a request's time limit; the lock was given back or is lost.
-    let _ = tokio::time::timeout(Duration::from_secs(10), finish(loops)).await;
+    let mut loops = act(&config, &client, &caches, &metrics, &acting);
+    // Told to stop, we finish what runs and only then give the lock back: until then nobody else acts.
+    let ended = held
+        .keep(async {
+            stop.cancelled().await;
+            acting.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(10), finish(&mut loops)).await;
+        })
+        .await;
+    // Deposed, another replica may act soon: whatever still runs ends here, in the middle of a pass if need be.
+    loops.shutdown().await;
     match ended {
         Ended::Released => Ok(()),
         Ended::Lost { why } => Err(AppError::Deposed(why)),
     }
 }
 
-async fn finish(mut loops: JoinSet<()>) {
+async fn finish(loops: &mut JoinSet<()>) {
     while loops.join_next().await.is_some() {}
 }
 
