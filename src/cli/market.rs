@@ -82,7 +82,7 @@ pub struct ShowArgs {
     #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID")]
     pub chain_id: Option<u64>,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
     pub market_directory: Address,
     /// Form of the answer.
     #[command(flatten)]
@@ -96,7 +96,7 @@ pub struct MintArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
     pub market_directory: Address,
     /// Who gets them.
     #[arg(long, value_name = "ADDRESS")]

@@ -58,7 +58,7 @@ pub struct RegisterArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
     pub market_directory: Address,
     /// A hot key and what it may do, for example 0x12…:bid or 0x34…:start,report; repeat for several.
     #[arg(long = "operator-key", value_name = "ADDRESS:ROLES", required = true)]
@@ -88,7 +88,7 @@ pub struct StakeArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
     pub market_directory: Address,
     /// The provider's number.
     #[arg(long, value_name = "ID")]
@@ -111,7 +111,7 @@ pub struct ClaimArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_MARKET_DIRECTORY")]
+    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
     pub market_directory: Address,
     /// The provider's number.
     #[arg(long, value_name = "ID")]

@@ -10,7 +10,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     context::{Context, MANAGER, wallet_name},
-    lease_status::{self, Report},
+    lease_status::{self, Report, Unwritten},
 };
 use crate::{
     act::lease::{ActError, Done, LeaseHands},
@@ -30,6 +30,9 @@ use crate::{
 
 /// How long a signature to close with holds, seconds: long enough for a tenant to send it, short enough that a later one pays more.
 const CLOSE_HOLDS: u64 = 180;
+
+/// Until the cache has seen the change that came in between.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// One pass over one lease.
 pub async fn pass(context: Context, name: ObjectRef<ComputeLease>) -> Outcome {
@@ -100,7 +103,8 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
     };
     let written = lease_status::write(context, &sight, &plan, &metering, report).await;
     match (failed, written) {
-        (Some(_), _) | (None, Err(())) => Outcome::Failed,
+        (Some(_), _) | (None, Err(Unwritten::Failed)) => Outcome::Failed,
+        (None, Err(Unwritten::Overtaken)) => Outcome::After(OVERTAKEN),
         (None, Ok(())) => plan.again.map_or(Outcome::Done, Outcome::After),
     }
 }

@@ -25,7 +25,7 @@ use crate::{
             lease::{DeliverySide, ManifestSide, Phase, Plan},
         },
     },
-    kube_io::status,
+    kube_io::{error::Class, status},
     observe::{
         clock,
         lease::Sight,
@@ -46,6 +46,15 @@ pub(super) struct Report<'a> {
     pub(super) furnished: bool,
 }
 
+/// Why a status was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    /// The object changed under what was seen of it, most often by the gateway's own fields: look again at once.
+    Overtaken,
+    /// The API server refused or did not answer.
+    Failed,
+}
+
 /// Writes what changed.
 pub(super) async fn write(
     context: &Context,
@@ -53,14 +62,15 @@ pub(super) async fn write(
     plan: &Plan,
     metering: &Metering,
     report: Report<'_>,
-) -> Result<(), ()> {
+) -> Result<(), Unwritten> {
     let next = status_of(sight, plan, metering, report);
     let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
     match status::write(&api, MANAGER, &sight.lease, &next, &GATEWAYS).await {
         Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Err(error) if error.class() == Class::Conflict => Err(Unwritten::Overtaken),
         Err(error) => {
             tracing::warn!(lease = %sight.key.id, %error, "status not written");
-            Err(())
+            Err(Unwritten::Failed)
         }
     }
 }
