@@ -155,7 +155,7 @@ fn kubelet_config(sandbox: &Sandbox, node: &Node, pki: &Path) -> String {
         "tlsCertFile": pki.join("node.crt"),
         "tlsPrivateKeyFile": pki.join("node.key"),
         // Absolute and low: this machine's disk and memory are not the node's alone.
-        "evictionHard": { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
+        "evictionHard": { "memory.available": "100Mi", "nodefs.available": "100Mi", "imagefs.available": "100Mi" },
         // Images come from archives; one that is collected could not be had again.
         "imageGCHighThresholdPercent": 100,
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
