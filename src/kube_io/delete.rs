@@ -25,7 +25,7 @@ pub enum Grace {
 pub enum Deleted {
     /// It is not there, or no longer.
     Gone,
-    /// Finalizers or a grace period keep it for now.
+    /// Finalizers or a grace period still keep it.
     Going,
 }
 
