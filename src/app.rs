@@ -24,7 +24,7 @@ use crate::{
     controllers::{
         bid,
         context::{Context, RESYNC, Transacts},
-        lease, market, offer, provider,
+        lease, market, offer, orphan, provider,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
@@ -453,6 +453,28 @@ fn act(
         .boxed(),
     ]);
     spawn(&mut loops, &context, "bid", bids, stop, bid::pass);
+
+    let reported = orphan::Reported::default();
+    let namespaces = stream::select_all([
+        caches.namespaces.changes(RESYNC).boxed(),
+        // An object that went may have left its namespace behind; they bear one name.
+        through(caches.leases.clone(), {
+            let leases = stores.leases.clone();
+            move |lease| match leases.get(lease) {
+                Some(_) => Vec::new(),
+                None => vec![ObjectRef::new(&lease.name)],
+            }
+        })
+        .boxed(),
+    ]);
+    spawn(
+        &mut loops,
+        &context,
+        "orphan",
+        namespaces,
+        stop,
+        move |context, name| orphan::pass(context, reported.clone(), name),
+    );
 
     let open = |lease: &ComputeLease| {
         lease.status.as_ref().and_then(|status| status.phase) != Some(LeasePhase::Closed)

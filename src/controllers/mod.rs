@@ -6,6 +6,8 @@ pub mod lease;
 mod lease_status;
 pub mod market;
 pub mod offer;
+pub mod orphan;
 pub mod provider;
+mod receipt;
 pub mod transaction;
 pub mod wallet;

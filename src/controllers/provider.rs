@@ -7,21 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, Bytes, U256, keccak256};
 use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::context::{Context, MANAGER, wallet_name};
+use super::{
+    context::{Context, MANAGER, wallet_name},
+    receipt,
+};
 use crate::{
     act::{lease::ActError, transact::WalletName},
     api::{
-        ComputeBid, ComputeLease, ComputeProvider, ComputeWallet,
+        ComputeLease, ComputeProvider, ComputeWallet,
         condition::{self, KEYS_VALID, READY, REGISTERED, STAKE_SUFFICIENT, Status},
         provider::ComputeProviderStatus,
         transaction::IntentKind as ApiIntent,
     },
     chain_io::earnings::claimable,
     core::{
-        book::{KeyRoles, LeaseState, ProviderState, StoredPhase},
+        book::{KeyRoles, ProviderState, StoredPhase},
         documents::calls,
         ids::{Lane, LeaseKey, ProviderId},
         money::MicroUnits,
@@ -31,10 +34,7 @@ use crate::{
             provider::{self, LeaseUse, Observed, Plan, Policy},
         },
         tx::{Call, Intent, IntentKind, Subject},
-        usage::{
-            evidence::{Evidence, Tree, device_digest},
-            lanes,
-        },
+        usage::lanes,
         view::ChainView,
     },
     kube_io::{
@@ -147,8 +147,7 @@ async fn open_objects(
         {
             continue;
         }
-        let bid = bid_of(context, &home, lease);
-        let Some(object) = opening::object(market.chain, found, lease, bid.as_deref()) else {
+        let Some(object) = context.eyes.lease_object(market.chain, found, lease) else {
             tracing::error!(lease = %lease.key.id, "a lease without a readable order cannot be served");
             continue;
         };
@@ -158,16 +157,6 @@ async fn open_objects(
         }
     }
     Ok(())
-}
-
-fn bid_of(context: &Context, home: &str, lease: &LeaseState) -> Option<Arc<ComputeBid>> {
-    let order = lease.order_hash().to_string();
-    context.eyes.stores.bids.state().into_iter().find(|bid| {
-        bid.namespace().as_deref() == Some(home)
-            && bid.spec.order_hash == order
-            && u32::try_from(bid.spec.lane) == Ok(lease.key.id.lane.0)
-            && u32::try_from(bid.spec.generation) == Ok(lease.key.id.generation.get())
-    })
 }
 
 async fn observe(
@@ -297,7 +286,7 @@ async fn send(
         .map(|lane| (*lane, view.head.book.lane_seconds(id, *lane)))
         .collect();
     for report in lanes::reports(&on_chain, &wanted) {
-        let root = root(context, found, id, view, &report.lanes);
+        let root = receipt::prepare(context, &transact, found, market, view, &report).await?;
         // The same counts are the same intent, however often and by whomever they are planned.
         let epoch = format!(
             "{}/{}",
@@ -369,41 +358,6 @@ async fn send(
         );
     }
     Ok(())
-}
-
-/// Merkle root over (lease, interval, seconds, devices) of the lanes that a report raises.
-fn root(
-    context: &Context,
-    found: &ComputeProvider,
-    id: ProviderId,
-    view: &ChainView,
-    lanes: &BTreeMap<Lane, u32>,
-) -> B256 {
-    let home = found.namespace();
-    let objects = context.eyes.stores.leases.state();
-    let leaves = view.head.book.leases_of(id).filter_map(|metered| {
-        let lease = metered.lease;
-        let to = lanes.get(&lease.key.id.lane)?;
-        let object = objects
-            .iter()
-            .find(|object| object.namespace() == home && key_of(object).ok() == Some(lease.key))?;
-        let devices = object
-            .status
-            .as_ref()
-            .map(|status| status.devices.as_slice())
-            .unwrap_or_default();
-        (lease.stored == StoredPhase::Live).then(|| {
-            let evidence = Evidence {
-                lease: lease.key,
-                from: lease.start_at.0,
-                to: view.now().0.min(lease.stop_at.0),
-                cum: to.saturating_sub(lease.lane_base),
-                devices: device_digest(devices.iter().map(|device| device.uuid.as_str())),
-            };
-            evidence.leaf()
-        })
-    });
-    Tree::over(leaves).root()
 }
 
 fn address(context: &Context, found: &ComputeProvider, wallet: &WalletName) -> Option<Address> {

@@ -23,7 +23,8 @@ pub enum Written<K> {
 }
 
 /// Writes a status where it differs from what was seen; conditions are compared without their transition times.
-/// `not_ours` names top-level fields that another field manager writes: they are neither compared nor sent.
+/// `not_ours` names fields that another field manager writes, at the top (`manifest`) or one below it (`usage.receipt`): they are neither compared
+/// nor sent.
 ///
 /// # Errors
 /// The object changed since (Conflict), or the request failed or took longer than 5 s.
@@ -47,6 +48,11 @@ where
             return Ok(Map::new());
         };
         fields.retain(|field, value| !not_ours.contains(&field.as_str()) && !value.is_null());
+        for (field, below) in not_ours.iter().filter_map(|path| path.split_once('.')) {
+            if let Some(Value::Object(inner)) = fields.get_mut(field) {
+                inner.remove(below);
+            }
+        }
         Ok(fields)
     };
     let next = json(status)?;

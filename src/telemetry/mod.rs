@@ -23,6 +23,7 @@ struct Inner {
     chain_block: IntGaugeVec,
     chain_fresh: IntGaugeVec,
     watches_live: IntGaugeVec,
+    orphans: IntGaugeVec,
 }
 
 /// Why the registry could not be built or read; both mean a bug in this module.
@@ -92,6 +93,12 @@ impl Metrics {
                 "1 while the watch of this kind is live, else 0",
                 &["kind"],
             )?,
+            orphans: gauge(
+                &registry,
+                "orphaned_namespaces",
+                "Namespaces of leases without a ComputeLease that are kept, by reason",
+                &["reason"],
+            )?,
             registry,
         };
         Ok(Self(Arc::new(inner)))
@@ -104,6 +111,11 @@ impl Metrics {
             .reconcile_seconds
             .with_label_values(&[kind])
             .observe(seconds.as_secs_f64());
+    }
+
+    /// So many namespaces without a lease object are kept for `reason`.
+    pub fn orphans(&self, reason: &'static str, count: i64) {
+        self.0.orphans.with_label_values(&[reason]).set(count);
     }
 
     /// An offer did not bid on an order; `reason` is a CamelCase constant of core::market.

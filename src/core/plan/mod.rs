@@ -6,4 +6,5 @@ pub mod duty;
 pub mod lease;
 pub mod offer;
 pub mod opening;
+pub mod orphan;
 pub mod provider;
