@@ -361,6 +361,7 @@ fn act(
         metrics: metrics.clone(),
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),
+        watches: caches.watches(),
     };
     let (moved_tx, moved) = watch::channel(0u64);
     let moved_tx = Arc::new(moved_tx);
@@ -372,11 +373,20 @@ fn act(
         caches.wallets.clone(),
         moved_tx,
     );
+    let followed = {
+        let markets = context.eyes.markets.clone();
+        move |market: &ComputeMarket| markets.get(&market.name_any()).is_some()
+    };
+    let markets = stream::select_all([
+        caches.markets.changes(RESYNC).boxed(),
+        // What a view says of its endpoints and of finality is shown with the view.
+        on_blocks(moved.clone(), stores.markets.clone(), followed).boxed(),
+    ]);
     spawn(
         &mut loops,
         &context,
         "market",
-        caches.markets.changes(RESYNC),
+        markets,
         stop,
         move |context, name| market::pass(context, desk.clone(), name),
     );
