@@ -133,7 +133,10 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
     ensure!(paid_for.settled <= paid_for.reported(), "{paid_for:?}");
     let signed = tenant.usage(&opened.lease)?;
     ensure!(signed["covered"] == true, "{signed}");
-    ensure!(signed["signedSeconds"].as_u64() >= Some(paid_for.settled), "{signed}");
+    ensure!(
+        signed["signedSeconds"].as_u64() >= Some(paid_for.settled),
+        "{signed}"
+    );
     let object = scene.object(&name)?;
     for (kind, status) in [
         ("Metering", "True"),

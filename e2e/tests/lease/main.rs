@@ -6,6 +6,7 @@
 mod close;
 mod flow;
 mod mistakes;
+mod orphan;
 mod outages;
 mod pod;
 mod refusals;
@@ -84,6 +85,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_lease_whose_opening_is_gone_for_good_is_taken_away",
         reorg::opening_lost,
+    ),
+    (
+        "an_object_that_was_let_go_comes_back_while_its_lease_lives_and_bills_no_second_twice",
+        orphan::object_lost,
     ),
     (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
