@@ -220,6 +220,7 @@ pub struct LeaseUsage {
     /// ConfigMaps beside this object that hold what the receipts rest on: one a day, until the window for disputes has passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4096), inner(length(min = 1, max = pattern::NAME_LENGTH)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub evidence: Vec<String>,
 }
 

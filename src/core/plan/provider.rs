@@ -8,10 +8,8 @@ use crate::core::{
     ids::Lane,
     money::{MicroUnits, RatePerHour},
     time::ChainSeconds,
+    usage::lanes::{self, Counters},
 };
-
-/// A report may raise a lane by less than this (contracts: L8 lanes with a jump limit), in seconds.
-pub const JUMP_LIMIT: u32 = 1 << 17;
 
 /// One live lease as chain and meter know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +106,8 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
 fn target(lease: &LeaseUse, now: ChainSeconds) -> u32 {
     let elapsed = now.min(lease.stop_at).0.saturating_sub(lease.start_at.0);
     let metered = lease.metered.min(u32::try_from(elapsed).unwrap_or(u32::MAX));
-    let wanted = lease.base.saturating_add(metered);
-    wanted
-        .max(lease.on_chain)
-        .min(lease.on_chain.saturating_add(JUMP_LIMIT - 1))
+    lanes::target(lease.base, metered, Counters::default(), lease.on_chain)
+        .min(lease.on_chain.saturating_add(lanes::JUMP - 1))
 }
 
 /// In the window for final reports: there is no later.
@@ -176,6 +172,7 @@ fn seconds(duration: Duration) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::core::usage::lanes::JUMP;
     use proptest::prelude::*;
 
     const POLICY: Policy = Policy {
@@ -252,7 +249,7 @@ mod tests {
         };
         let mut seen = seen(vec![long]);
         seen.now = ChainSeconds(500_000);
-        assert_eq!(plan(&seen, &POLICY).report, [(Lane(3), 500 + JUMP_LIMIT - 1)]);
+        assert_eq!(plan(&seen, &POLICY).report, [(Lane(3), 500 + JUMP - 1)]);
     }
 
     #[test]
@@ -286,10 +283,10 @@ mod tests {
             let one = LeaseUse { on_chain, base: base.min(on_chain), metered, stop_at, ..lease() };
             let first = plan(&seen(vec![one]), &POLICY).report;
             for (_, to) in &first {
-                prop_assert!(*to > on_chain && *to - on_chain < JUMP_LIMIT);
+                prop_assert!(*to > on_chain && *to - on_chain < JUMP);
                 let after = LeaseUse { on_chain: *to, ..one };
                 let again = plan(&seen(vec![after]), &POLICY).report;
-                prop_assert!(again.is_empty() || *to - on_chain == JUMP_LIMIT - 1);
+                prop_assert!(again.is_empty() || *to - on_chain == JUMP - 1);
             }
         }
     }
