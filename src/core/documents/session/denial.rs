@@ -1,6 +1,6 @@
 //! Why a request at the gateway is not allowed: each reason by name, with what to do about it. Decides nothing.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
 use thiserror::Error;
 
 use crate::core::ids::{ChainId, LeaseId, ProviderId};
