@@ -185,3 +185,74 @@ impl Shelf<'_> {
         .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        api::{lease::LeaseTerms, request::RequestSummary},
+        core::{documents::statement::tests::statement, usage::archive::unpack},
+        kube_io::mock::{self, failure},
+    };
+
+    fn lease() -> ComputeLease {
+        serde_json::from_value(json!({
+            "apiVersion": "leaseport.dev/v1alpha1", "kind": "ComputeLease",
+            "metadata": { "name": "lp-1", "namespace": "gpu-provider", "uid": "u", "resourceVersion": "7" },
+            "spec": {
+                "marketRef": { "name": "m" }, "providerRef": { "name": "p" }, "leaseId": "7-0-1", "termsHash": "0x", "orderHash": "0x",
+                "tenant": "0x", "needsHash": "0x", "manifestHash": "0x", "needs": "{}",
+                "request": RequestSummary::default(), "terms": LeaseTerms::default(),
+            },
+        }))
+        .unwrap()
+    }
+
+    fn statements(map: &Value) -> Vec<Statement> {
+        let map: ConfigMap = serde_json::from_value(map.clone()).unwrap();
+        unpack(&map.binary_data.unwrap().remove(PAGE_KEY).unwrap().0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn statements_of_a_day_gather_on_one_page_beside_the_lease_that_owns_it() {
+        let stored: Arc<Mutex<Option<Value>>> = Arc::default();
+        let held = stored.clone();
+        let (client, log) = mock::client(move |request| {
+            let mut stored = held.lock().unwrap();
+            match (request.method.as_str(), stored.clone()) {
+                ("GET", None) => failure(404, "NotFound"),
+                ("GET", Some(map)) => (200, map),
+                _ => {
+                    let mut map = request.body.clone();
+                    map["metadata"]["resourceVersion"] = json!("8");
+                    *stored = Some(map.clone());
+                    (200, map)
+                }
+            }
+        });
+        let lease = lease();
+        let shelf = Shelf {
+            client: &client,
+            manager: "m",
+            lease: &lease,
+        };
+        let (one, two) = (statement(1_000, 1_300, 300), statement(1_300, 1_600, 550));
+        let page = shelf.keep(&[], &one).await.unwrap();
+        assert_eq!(page, "lp-1-19700101");
+        let pages = [page];
+        assert_eq!(shelf.keep(&pages, &two).await.unwrap(), pages[0]);
+        // Kept twice it is there once, and nothing is written.
+        let writes = log.asked().len();
+        assert_eq!(shelf.keep(&pages, &two).await.unwrap(), pages[0]);
+        assert_eq!(log.asked().len(), writes + 1);
+        let map = stored.lock().unwrap().clone().unwrap();
+        assert_eq!(statements(&map), [one, two]);
+        assert_eq!(map["metadata"]["namespace"], "gpu-provider");
+        assert_eq!(map["metadata"]["ownerReferences"][0]["uid"], "u");
+    }
+}

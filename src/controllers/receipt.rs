@@ -45,7 +45,10 @@ pub(super) async fn prepare(
 ) -> Result<B256, ActError> {
     let id = ProviderId(u32::try_from(provider.spec.provider_id).unwrap_or_default());
     let shares = shares(context, provider, id, view, report);
-    if let Some(root) = standing(&shares) {
+    let signed = shares
+        .iter()
+        .map(|share| (receipt_of(&share.object), share.draft.cum));
+    if let Some(root) = standing(signed) {
         return Ok(root);
     }
     let drafts: Vec<Draft> = shares.iter().map(|share| share.draft.clone()).collect();
@@ -109,10 +112,10 @@ fn receipt_of(lease: &ComputeLease) -> Option<&UsageReceipt> {
 }
 
 /// The root under which all these counts were signed already, if they were signed together.
-fn standing(shares: &[Share]) -> Option<B256> {
-    let mut roots = shares.iter().map(|share| {
-        receipt_of(&share.object)
-            .filter(|receipt| receipt.cum == i64::from(share.draft.cum))
+fn standing<'a>(shares: impl Iterator<Item = (Option<&'a UsageReceipt>, u32)>) -> Option<B256> {
+    let mut roots = shares.map(|(receipt, cum)| {
+        receipt
+            .filter(|receipt| receipt.cum == i64::from(cum))
             .and_then(|receipt| receipt.root.parse::<B256>().ok())
     });
     let first = roots.next()??;
@@ -163,4 +166,37 @@ async fn not_kept(context: &Context, lease: &ComputeLease, error: &EvidenceError
             error.to_string(),
         )
         .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(cum: i64, root: u8) -> UsageReceipt {
+        UsageReceipt {
+            cum,
+            root: B256::repeat_byte(root).to_string(),
+            ..UsageReceipt::default()
+        }
+    }
+
+    #[test]
+    fn a_report_planned_again_with_the_same_counts_keeps_the_root_that_was_signed() {
+        let (one, two) = (signed(10, 1), signed(20, 1));
+        let again = [(Some(&one), 10), (Some(&two), 20)];
+        assert_eq!(standing(again.into_iter()), Some(B256::repeat_byte(1)));
+    }
+
+    #[test]
+    fn counts_that_rose_or_were_never_signed_together_are_signed_anew() {
+        let (one, two, other) = (signed(10, 1), signed(20, 1), signed(20, 2));
+        for shares in [
+            vec![(Some(&one), 11), (Some(&two), 20)],
+            vec![(Some(&one), 10), (Some(&other), 20)],
+            vec![(Some(&one), 10), (None, 20)],
+            vec![],
+        ] {
+            assert_eq!(standing(shares.into_iter()), None);
+        }
+    }
 }
