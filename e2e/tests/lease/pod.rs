@@ -24,6 +24,9 @@ const COMPLAINTS: [&str; 6] = [
     "panicked",
 ];
 
+/// What the image may have in bytes where it is pulled from.
+const COMPRESSED_BAR: usize = 30_000_000;
+
 pub(crate) fn a_lease_through_pods() -> Result<()> {
     let begun = Instant::now();
     let mut say = |step: &str| println!("[{:>6.1} s] {step}", begun.elapsed().as_secs_f64());
@@ -243,5 +246,14 @@ pub(crate) fn the_image_itself() -> Result<()> {
         files.iter().any(|(path, _)| path == "usr/bin/leaseport"),
         "{files:?}"
     );
+    let size = second.compressed()?;
+    println!(
+        "the image has {size} bytes compressed, {} files, built in {:.1} s: {}",
+        files.len(),
+        second.took.as_secs_f64(),
+        second.id
+    );
+    // Where it is not a release binary it is a larger one.
+    ensure!(size <= COMPRESSED_BAR, "{size} bytes compressed");
     fs::remove_dir_all(&folder).context("the folder of the image")
 }
