@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test down fmt crds
+.PHONY: help demo check test bench down fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -15,6 +15,9 @@ test: ## The whole ladder on real parts; installs what it needs
 
 demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
 	@$(WORLD) demo
+
+bench: ## Measures every bar of docs/benchmarks.md with the release build, and writes the figures there
+	@cargo run --locked -q --release -p leaseport-e2e --bin leaseport-world -- --name bench bench
 
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
