@@ -353,6 +353,12 @@ impl TransactContext {
         if status.is_some_and(|status| condition::is_true(&status.conditions, condition::NONCE_FOREIGN)) {
             return Err(SubmitError::NonceForeign(wallet.clone()));
         }
+        let shared = status
+            .and_then(|status| condition::get(&status.conditions, condition::READY))
+            .is_some_and(|ready| ready.reason == condition::reason::KEY_SHARED);
+        if shared {
+            return Err(SubmitError::KeyShared(wallet.clone()));
+        }
         Ok(object)
     }
 

@@ -6,24 +6,24 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, Resource, runtime::reflector::ObjectRef};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Client, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
     act::transact::{TransactContext, WalletName},
-    api::{ComputeProvider, reference::WalletRef},
+    api::{ComputeProvider, condition::reason::INVALID_SPEC, reference::WalletRef},
     kube_io::{
         KubeError,
         error::Class,
         events::{Events, Happening, Severity},
         reconcile::Outcome,
-        reflected::{Health, Reflected},
+        reflected::{Health, Reflected, Watches},
     },
     observe::{
         lease::{Eyes, PodWatch},
         meters::Meters,
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, Subject},
 };
 
 /// Field manager of everything the operator applies.
@@ -82,6 +82,42 @@ pub struct Context {
     pub events: Events,
     /// The cache of pods, for its health.
     pub pods: Reflected<Pod>,
+    /// Every cache's health.
+    pub watches: Watches,
+}
+
+/// Shows an object's conditions as gauges, for alerts.
+pub fn gauge<K>(metrics: &Metrics, object: &K, conditions: &[Condition])
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (kind, namespace, name) = (K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+    let subject = Subject {
+        kind: &kind,
+        namespace: &namespace,
+        name: &name,
+    };
+    for condition in conditions {
+        let value = match condition.status.as_str() {
+            "True" => 1,
+            "False" => 0,
+            _ => -1,
+        };
+        metrics.condition(&subject, &condition.type_, value);
+    }
+}
+
+/// Takes the gauges of an object that is gone away.
+pub fn ungauge<K>(metrics: &Metrics, name: &ObjectRef<K>, conditions: &[&str])
+where
+    K: Resource<DynamicType = ()>,
+{
+    let subject = Subject {
+        kind: &K::kind(&()),
+        namespace: name.namespace.as_deref().unwrap_or_default(),
+        name: &name.name,
+    };
+    metrics.forget(&subject, conditions);
 }
 
 impl Context {
@@ -113,6 +149,28 @@ impl Context {
         };
         if let Err(error) = self.events.record(about, &happening).await {
             tracing::debug!(%error, reason, "event not recorded");
+        }
+    }
+
+    /// What was seen of an object; none when its spec cannot be read, which its people are told, since only they can mend it.
+    pub async fn legible<K, T, E>(&self, about: &K, seen: Result<T, E>) -> Option<T>
+    where
+        K: Resource<DynamicType = ()> + Sync,
+        E: std::fmt::Display,
+    {
+        match seen {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                self.tell(
+                    about,
+                    Severity::Warning,
+                    INVALID_SPEC,
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
+                None
+            }
         }
     }
 
