@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down fmt crds image
+.PHONY: help demo check test audit bench down fmt crds image
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -20,6 +20,9 @@ audit: ## Licences, banned crates, sources and known vulnerabilities of our depe
 
 demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
 	@$(WORLD) demo
+
+bench: ## Measures every bar of docs/benchmarks.md with the release build, and writes the figures there
+	@cargo run --locked -q --release -p leaseport-e2e --bin leaseport-world -- --name bench bench
 
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
