@@ -282,6 +282,36 @@ mod tests {
 
     use super::*;
 
+    fn options() -> SceneOptions {
+        SceneOptions {
+            world: Options::from_env("test"),
+            cuts: crate::scene::Cuts::Never,
+            report_every: "4s",
+            settle_every: "1h",
+            tenant_dollars: 1,
+        }
+    }
+
+    #[test]
+    fn the_overlay_in_the_readme_becomes_ours_with_nothing_of_the_example_left() {
+        let readme = fs::read_to_string(workspace().join("deploy/README.md")).unwrap();
+        let text = kustomization(&readme, Path::new("../../deploy"), &options()).unwrap();
+        assert!(text.contains("resources: [../../deploy]"), "{text}");
+        assert!(
+            text.contains("newName: docker.io/local/leaseport, newTag: test"),
+            "{text}"
+        );
+        assert!(text.contains("--report-every=4s"), "{text}");
+        assert!(!text.contains("example"), "{text}");
+    }
+
+    #[test]
+    fn an_overlay_that_no_longer_names_what_is_replaced_is_refused_by_that_word() {
+        let readme = "```yaml\nresources: [../deploy]\n```\n";
+        let error = kustomization(readme, Path::new("x"), &options()).unwrap_err();
+        assert!(error.to_string().contains("registry.example.com"), "{error}");
+    }
+
     #[test]
     fn the_way_to_a_folder_beside_goes_up_and_down_again() {
         let way = relative(Path::new("/a/target/tmp/pod/overlay"), Path::new("/a/deploy"));
