@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test down fmt crds
+.PHONY: help demo check test down twin-long prove fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -18,6 +18,12 @@ demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves a
 
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
+
+twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SEED=N begins elsewhere)
+	@TWIN_TRACES=$${TWIN_TRACES:-10000} cargo test --locked -p leaseport --test twin -- --nocapture
+
+prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
+	@bash contracts/tools/halmos.sh
 
 fmt: ## Formats all sources
 	@cargo fmt --all
