@@ -12,3 +12,4 @@ pub mod provider;
 mod receipt;
 pub mod transaction;
 pub mod wallet;
+pub mod warning;
