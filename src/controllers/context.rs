@@ -14,6 +14,7 @@ use crate::{
     api::{ComputeProvider, reference::WalletRef},
     kube_io::{
         events::{Events, Happening, Severity},
+        lock::Fence,
         reconcile::Outcome,
         reflected::{Health, Reflected, Watches},
     },
@@ -79,6 +80,8 @@ pub struct Context {
     pub pods: Reflected<Pod>,
     /// Every cache's health.
     pub watches: Watches,
+    /// Whether this replica leads: markets are followed by all, everything else is done by the leader alone.
+    pub fence: Fence,
 }
 
 /// Shows an object's conditions as gauges, for alerts.

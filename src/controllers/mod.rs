@@ -8,5 +8,7 @@ pub mod market;
 mod market_status;
 pub mod offer;
 pub mod provider;
+mod provider_duties;
+mod provider_status;
 pub mod transaction;
 pub mod wallet;

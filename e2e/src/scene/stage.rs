@@ -47,9 +47,9 @@ pub struct SceneOptions {
     pub world: Options,
     /// Whether outages can be cut.
     pub cuts: Cuts,
-    /// The operator reports once so much usage is not on chain yet, such as `10s`.
+    /// The provider's duties: it reports once so much usage is not on chain yet, such as `10s`.
     pub report_every: &'static str,
-    /// The operator settles once so much reported usage is not paid yet, such as `20s`.
+    /// It settles once so much reported usage is not paid yet, such as `20s`.
     pub settle_every: &'static str,
     /// Dollars minted for the tenant, whole ones.
     pub tenant_dollars: u32,
@@ -178,6 +178,17 @@ impl Scene {
         for file in ["market.yaml", "wallets.yaml", "provider.yaml", "offer.yaml"] {
             admin::sample(&self.world, file, &values)?;
         }
+        let duties = serde_json::json!({ "spec": { "duties": {
+            "reportEvery": self.report_every, "settleEvery": self.settle_every,
+        } } });
+        self.world.kubectl(&[
+            "--namespace",
+            PROVIDER_NAMESPACE,
+            "patch",
+            "computeprovider/main",
+            "--type=merge",
+            &format!("--patch={duties}"),
+        ])?;
         say("kubectl apply: deploy/samples (market, wallets, provider, offer), keys as Secrets");
         Ok(())
     }
@@ -225,10 +236,6 @@ impl Scene {
                     "node",
                     "--termination-grace-seconds",
                     "2",
-                    "--report-every",
-                    self.report_every,
-                    "--settle-every",
-                    self.settle_every,
                 ],
             );
         }

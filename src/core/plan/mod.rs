@@ -8,3 +8,5 @@ pub mod market;
 pub mod offer;
 pub mod opening;
 pub mod provider;
+pub mod registration;
+pub mod said;
