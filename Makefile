@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test down fmt crds
+.PHONY: help demo check test audit down fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -11,7 +11,10 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy core world-unit contracts prepare world lease
+	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare world lease
+
+audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
+	@bash e2e/deny.sh bans licenses sources advisories
 
 demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
 	@$(WORLD) demo

@@ -35,7 +35,14 @@ use crate::{
         reconcile::{Outcome, Pace, run},
         reflected::{Health, Reflected, Watches},
     },
-    observe::{clock::Clock, lease::Eyes, markets::Markets, meters::Meters, offer::in_play, stores::Stores},
+    observe::{
+        clock::Clock,
+        lease::{Eyes, Memory},
+        markets::Markets,
+        meters::Meters,
+        offer::in_play,
+        stores::Stores,
+    },
     ops_http::{self, Ready},
     telemetry::{Metrics, MetricsError},
 };
@@ -351,6 +358,7 @@ fn context(
             markets: Markets::default(),
             clock: Clock::default(),
             settings: Arc::new(config.settings.clone()),
+            memory: Memory::default(),
         },
         meters: Meters::default(),
         transacts: Transacts::default(),

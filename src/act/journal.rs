@@ -36,8 +36,9 @@ use crate::{
     core::{
         time::{ChainSeconds, Now, Steady, UnixMillis},
         tx::{
-            Broadcast, Call, ChainFacts, Event, FeePolicy, Fees, FeesWanted, Heads, IntentId, IntentKind, KeyUse,
-            Lookup, Mined, Phase, Record, Sending, Version, Work, first_fees, gas_limit_for, plan, wanted,
+            Broadcast, Call, ChainFacts, Event, FeePolicy, Fees, FeesWanted, Heads, IntentId, IntentKind,
+            KeyUse, Lookup, Mined, Phase, Record, Sending, Version, Work, first_fees, gas_limit_for, plan,
+            wanted,
         },
     },
 };
@@ -289,13 +290,7 @@ impl JournaledKey {
         })
     }
 
-    async fn sign(
-        &self,
-        nonce: u64,
-        call: &Call,
-        gas_limit: u64,
-        fees: Fees,
-    ) -> Result<Version, SendError> {
+    async fn sign(&self, nonce: u64, call: &Call, gas_limit: u64, fees: Fees) -> Result<Version, SendError> {
         let chain = self.endpoints.chain();
         Ok(sign_version(self.signer.as_ref(), chain, nonce, call, gas_limit, fees).await?)
     }
@@ -418,7 +413,13 @@ impl JournaledKey {
         while began.elapsed() < PATIENCE {
             let facts = self.facts(&pending).await;
             let head = facts.heads.map_or(0, |heads| heads.number);
-            for work in plan(&pending.record, &pending.sending, &facts, &self.policy, self.now()) {
+            for work in plan(
+                &pending.record,
+                &pending.sending,
+                &facts,
+                &self.policy,
+                self.now(),
+            ) {
                 match work {
                     Work::MarkMined(mined) | Work::MarkFinal(mined) | Work::MarkFailed(mined) => {
                         return self.ended(file, &pending, mined);
@@ -446,11 +447,7 @@ impl JournaledKey {
     async fn facts(&self, pending: &Pending) -> ChainFacts {
         let heads = self.heads().await;
         let account_nonce = match heads {
-            Some(heads) => self
-                .publisher
-                .nonce(self.address(), Some(heads.hash))
-                .await
-                .ok(),
+            Some(heads) => self.publisher.nonce(self.address(), Some(heads.hash)).await.ok(),
             None => None,
         };
         let ask = wanted(

@@ -61,7 +61,11 @@ pub async fn run(args: &CancelArgs) -> Result<(), TenantError> {
     let market = args.tenant.market().await?;
     let view = market.follow().view().await?;
     let file = market.order_file(args.order);
-    let kept = if file.exists() { Some(Kept::read(&file)?) } else { None };
+    let kept = if file.exists() {
+        Some(Kept::read(&file)?)
+    } else {
+        None
+    };
     let order = match find_order(&view.head.book, args.order) {
         Ok(found) => {
             let order = found.posted.order.as_ref().clone();
@@ -106,7 +110,8 @@ pub fn may_cancel(order: &Order, phase: OrderPhase, key: Address, now: ChainSeco
         OrderPhase::Open => {}
         OrderPhase::Accepted => {
             return Err(
-                "the order became a lease: `leaseport lease ls` shows it, `leaseport close` ends it".to_owned(),
+                "the order became a lease: `leaseport lease ls` shows it, `leaseport close` ends it"
+                    .to_owned(),
             );
         }
         OrderPhase::Cancelled => return Err("the order was cancelled before: nothing was sent".to_owned()),

@@ -15,7 +15,9 @@ use super::{
     lease::{phase_word, refunded},
     manifest::{gateway_url, session},
     output::{answer, pairs, progress, relative},
-    tenant::{Following, Market, TenantArgs, TenantError, Transaction, chain_now, duration, find_lease, unix_now},
+    tenant::{
+        Following, Market, TenantArgs, TenantError, Transaction, chain_now, duration, find_lease, unix_now,
+    },
 };
 use crate::{
     act::journal::{JournaledKey, SendError, Sent},
@@ -202,7 +204,9 @@ async fn in_time(
         match sender.send(what, book, call.clone()).await {
             Err(error) if is_ahead_of_the_block(&error) => {
                 let head = following.view().await?.head.block.number;
-                progress("the newest block is older than the last second agreed on: waiting for the next one");
+                progress(
+                    "the newest block is older than the last second agreed on: waiting for the next one",
+                );
                 // A chain that makes no block by itself may count the time when the next try comes.
                 let next = following.until(head.saturating_add(1));
                 if let Ok(next) = tokio::time::timeout(BLOCK_WAIT, next).await {

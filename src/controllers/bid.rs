@@ -44,20 +44,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
     if found.meta().deletion_timestamp.is_some() {
         return Outcome::Done;
     }
-    let sight = match context.eyes.bid(found.clone(), context.pod_watch()) {
-        Ok(sight) => sight,
-        Err(error) => {
-            context
-                .tell(
-                    found.as_ref(),
-                    Severity::Warning,
-                    "InvalidSpec",
-                    "Observe",
-                    error.to_string(),
-                )
-                .await;
-            return Outcome::Done;
-        }
+    let seen = context.eyes.bid(found.clone(), context.pod_watch());
+    let Some(sight) = context.legible(found.as_ref(), seen).await else {
+        return Outcome::Done;
     };
     let plan = bid::plan(&sight.observed, &POLICY);
     let mut latest = found.as_ref().clone();

@@ -11,7 +11,7 @@ use kube::{Client, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
     act::transact::{TransactContext, WalletName},
-    api::{ComputeProvider, reference::WalletRef},
+    api::{ComputeProvider, condition::reason::INVALID_SPEC, reference::WalletRef},
     kube_io::{
         events::{Events, Happening, Severity},
         lock::Fence,
@@ -89,7 +89,11 @@ pub fn gauge<K>(metrics: &Metrics, object: &K, conditions: &[Condition])
 where
     K: Resource<DynamicType = ()>,
 {
-    let (kind, namespace, name) = (K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+    let (kind, namespace, name) = (
+        K::kind(&()),
+        object.namespace().unwrap_or_default(),
+        object.name_any(),
+    );
     let subject = Subject {
         kind: &kind,
         namespace: &namespace,
@@ -147,6 +151,28 @@ impl Context {
         };
         if let Err(error) = self.events.record(about, &happening).await {
             tracing::debug!(%error, reason, "event not recorded");
+        }
+    }
+
+    /// What was seen of an object; none when its spec cannot be read, which its people are told, since only they can mend it.
+    pub async fn legible<K, T, E>(&self, about: &K, seen: Result<T, E>) -> Option<T>
+    where
+        K: Resource<DynamicType = ()> + Sync,
+        E: std::fmt::Display,
+    {
+        match seen {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                self.tell(
+                    about,
+                    Severity::Warning,
+                    INVALID_SPEC,
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
+                None
+            }
         }
     }
 

@@ -81,7 +81,11 @@ impl Phases {
             if object.spec.market_ref.name != inputs.context.terms().market {
                 continue;
             }
-            let phase = object.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+            let phase = object
+                .status
+                .as_ref()
+                .and_then(|status| status.phase)
+                .unwrap_or_default();
             let uid = object.metadata.uid.clone().unwrap_or_default();
             if self.begun && self.known.get(&uid) != Some(&phase) {
                 let (intent, phase) = (intent_label(object.spec.intent.kind), phase_label(phase));

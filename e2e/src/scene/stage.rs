@@ -22,10 +22,12 @@ use crate::{Proxy, World};
 pub const PROVIDER_NAMESPACE: &str = "gpu-provider";
 /// Name of the operator among the world's parts.
 pub const OPERATOR: &str = "leaseport-operator";
+/// Name of a second operator among them.
+pub const STANDBY: &str = "leaseport-standby";
 /// Name of the gateway among the world's parts.
 pub const GATEWAY: &str = "leaseport-gateway";
 /// Where the operator's and the gateway's accounts are.
-const SYSTEM_NAMESPACE: &str = "leaseport-system";
+pub(super) const SYSTEM_NAMESPACE: &str = "leaseport-system";
 /// Node label that the sample offer selects by.
 const GPU_PRODUCT: &str = "nvidia.com/gpu.product";
 /// How long a program may take until it serves.
@@ -75,9 +77,9 @@ pub struct Scene {
     /// The gateway's URL with its pin.
     pub gateway_url: String,
     pub(super) operator_ops: SocketAddr,
-    operator_command: Vec<String>,
-    report_every: &'static str,
-    settle_every: &'static str,
+    pub(super) operator_command: Vec<String>,
+    pub(super) report_every: &'static str,
+    pub(super) settle_every: &'static str,
 }
 
 impl Scene {
@@ -133,6 +135,8 @@ impl Scene {
             report_every: options.report_every,
             settle_every: options.settle_every,
         };
+        admin::install(&scene.world)?;
+        say("kubectl apply: crds/, deploy/, deploy/provider/");
         scene.apply_samples(say)?;
         scene.start_operator()?;
         scene.start_gateway(gateway, &tls_dir)?;
@@ -154,9 +158,7 @@ impl Scene {
         }
     }
 
-    fn apply_samples(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
-        admin::install(&self.world)?;
-        say("kubectl apply: crds/, deploy/, deploy/provider/");
+    pub(super) fn apply_samples(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
         for (secret, actor) in [("wallet-duty", &self.cast.duty), ("wallet-bids", &self.cast.bids)] {
             admin::key_secret(&self.world, PROVIDER_NAMESPACE, secret, &actor.key_file)?;
         }
@@ -302,6 +304,51 @@ impl Scene {
         Ok(self.world.kill_part(OPERATOR)?)
     }
 
+    /// Runs a second operator under the same account until it is ready, and returns where it shows its metrics.
+    ///
+    /// # Errors
+    /// The first was never started, or this one is not ready in time, with the end of its log.
+    pub fn start_standby(&mut self) -> Result<SocketAddr> {
+        let ops = free_address()?;
+        let (first, second) = (self.operator_ops.to_string(), ops.to_string());
+        let command = self
+            .operator_command
+            .iter()
+            .map(|word| {
+                if *word == first {
+                    second.clone()
+                } else {
+                    word.clone()
+                }
+            })
+            .chain(["--pod-name".to_owned(), STANDBY.to_owned()])
+            .collect();
+        self.world
+            .start_program(STANDBY, command, Ready::Started, START)?;
+        within(START, "the standby is ready", || {
+            Ok(get(ops, "/readyz")?.starts_with("ok").then_some(()))
+        })
+        .with_context(|| self.log_tail(STANDBY))?;
+        Ok(ops)
+    }
+
+    /// Who holds the operator's lock; empty when nobody does.
+    ///
+    /// # Errors
+    /// There is no lock.
+    pub fn lock_holder(&self) -> Result<String> {
+        let lock = self.world.kubectl_json(&[
+            "--namespace",
+            SYSTEM_NAMESPACE,
+            "get",
+            "lease.coordination.k8s.io/leaseport-operator",
+        ])?;
+        Ok(lock["spec"]["holderIdentity"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
     /// Whether the operator's process runs.
     #[must_use]
     pub fn operator_runs(&self) -> bool {
@@ -311,7 +358,7 @@ impl Scene {
             .is_ok_and(crate::world::Part::alive)
     }
 
-    fn wait_ready(&self) -> Result<()> {
+    pub(super) fn wait_ready(&self) -> Result<()> {
         let kinds = [
             "computemarket/local",
             "computewallet/duty",

@@ -44,7 +44,11 @@ fn answer(chain: &Shared, journal: &Path, method: &str, params: &Value) -> Resul
         "eth_call" => json!("0x"),
         "eth_maxPriorityFeePerGas" => json!("0x1"),
         "eth_getBalance" => json!("0xde0b6b3a7640000"),
-        "eth_getTransactionCount" => json!(if mined && params[1] != "pending" { "0x4" } else { "0x3" }),
+        "eth_getTransactionCount" => json!(if mined && params[1] != "pending" {
+            "0x4"
+        } else {
+            "0x3"
+        }),
         "eth_getBlockByNumber" => {
             if params[0] == "latest" {
                 chain.height += 1;

@@ -158,7 +158,9 @@ fn only_a_close_that_is_ahead_of_the_newest_block_is_tried_again() {
         what: "close the lease".into(),
         reason: reason.into(),
     };
-    assert!(is_ahead_of_the_block(&refused("Close_CumBeyondElapsed { cum: 31, elapsed: 30 }")));
+    assert!(is_ahead_of_the_block(&refused(
+        "Close_CumBeyondElapsed { cum: 31, elapsed: 30 }"
+    )));
     assert!(!is_ahead_of_the_block(&refused("Close_Expired { deadline: 5 }")));
     assert!(!is_ahead_of_the_block(&SendError::NoEndpoint));
 }

@@ -201,8 +201,7 @@ fn agree(seen: &Observed<'_>) -> Said {
                 .filter(|endpoint| endpoint.answers())
                 .count();
             if seen.endpoints.len() < 2 {
-                let text =
-                    "one endpoint has nobody to contradict it: list a second one of another operator in spec.endpoints";
+                let text = "one endpoint has nobody to contradict it: list a second one of another operator in spec.endpoints";
                 said(Status::Unknown, "OneEndpoint", text.to_owned())
             } else if answering < 2 {
                 let text = "only one endpoint answers, so nobody can contradict it".to_owned();

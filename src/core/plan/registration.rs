@@ -66,7 +66,11 @@ const CHAIN_UNKNOWN: &str = "ChainUnknown";
 fn registered(seen: &Observed<'_>) -> Said {
     let said = |is, reason, message: String| Said::new(REGISTERED, is, reason, message);
     let Some(now) = seen.now else {
-        return said(Status::Unknown, CHAIN_UNKNOWN, "no view of the chain yet".to_owned());
+        return said(
+            Status::Unknown,
+            CHAIN_UNKNOWN,
+            "no view of the chain yet".to_owned(),
+        );
     };
     let Some(state) = seen.state else {
         let text = format!(
@@ -85,7 +89,10 @@ fn registered(seen: &Observed<'_>) -> Said {
             said(Status::False, "PayoutDiffers", text)
         }
         Err(_) => {
-            let text = format!("spec.payoutAddress {:?} is not an address", seen.spec.payout_address);
+            let text = format!(
+                "spec.payoutAddress {:?} is not an address",
+                seen.spec.payout_address
+            );
             said(Status::False, reason::INVALID_SPEC, text)
         }
     }
@@ -140,7 +147,11 @@ fn stake(seen: &Observed<'_>) -> Said {
         return said(Status::True, "NoTarget", String::new());
     };
     let Some(state) = seen.state else {
-        return said(Status::Unknown, CHAIN_UNKNOWN, "the stake was not read yet".to_owned());
+        return said(
+            Status::Unknown,
+            CHAIN_UNKNOWN,
+            "the stake was not read yet".to_owned(),
+        );
     };
     let Ok(wanted) = target.target.parse::<MicroUnits>() else {
         let text = format!("spec.stake.target {:?} is not an amount", target.target);
@@ -269,7 +280,10 @@ mod tests {
             (Status::False, "PayoutDiffers")
         );
         spec.duties.report_every = "soon".into();
-        assert_eq!(of(&seen(&spec, Some(&state)), READY), (Status::False, "InvalidSpec"));
+        assert_eq!(
+            of(&seen(&spec, Some(&state)), READY),
+            (Status::False, "InvalidSpec")
+        );
     }
 
     #[test]
