@@ -16,7 +16,7 @@ use crate::{
         documents::{
             canonical::{CanonicalError, Document},
             manifest::{Container, Manifest, ManifestError},
-            needs::{GpuNeeds, Needs, NeedsError, Sharing},
+            needs::{GpuNeeds, Needs, NeedsError},
             order::Order,
             terms::{holdback, least_deposit},
         },

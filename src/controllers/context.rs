@@ -13,6 +13,8 @@ use crate::{
     act::transact::{TransactContext, WalletName},
     api::{ComputeProvider, condition::reason::INVALID_SPEC, reference::WalletRef},
     kube_io::{
+        KubeError,
+        error::Class,
         events::{Events, Happening, Severity},
         lock::Fence,
         reconcile::Outcome,
@@ -30,6 +32,9 @@ pub const MANAGER: &str = "leaseport-operator";
 
 /// Names are looked at again this often even if no event came: a lost event costs a period, never a lease.
 pub const RESYNC: Duration = Duration::from_secs(300);
+
+/// Until the cache has seen the change that came in between.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 
 /// The means to transact, one a market. Cheap to clone.
 #[derive(Clone, Default)]
@@ -196,6 +201,17 @@ impl Context {
         tracing::debug!(kind, name = %name, outcome = label, "pass");
         outcome
     }
+}
+
+/// How to go on where a status was not written. One that was overtaken is soon looked at again, since the cache will have seen the change
+/// that came in between; a pause after a failure would cost an order that comes meanwhile.
+pub fn unwritten(kind: &'static str, name: Option<&String>, error: &KubeError) -> Outcome {
+    if error.class() == Class::Conflict {
+        tracing::debug!(kind, name, "status overtaken");
+        return Outcome::After(OVERTAKEN);
+    }
+    tracing::warn!(kind, name, %error, "status not written");
+    Outcome::Failed
 }
 
 /// A wallet of a provider: in the provider's namespace unless it says otherwise.

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::core::documents::manifest::{EnvVar, Form, Port, Probe};
+use crate::core::documents::{
+    manifest::{EnvVar, Form, Port, Probe},
+    needs::Sharing,
+};
 
 /// A number or a text, kept as text: `16`, `"16"`, `0.5`, `128Gi`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
