@@ -17,7 +17,10 @@ use crate::{
     api::ComputeLease,
     core::{
         delivery::{Assessment, metered},
-        plan::lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
+        plan::{
+            lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
+            provider::report_every,
+        },
         time::{ChainSeconds, UnixMillis},
         usage::meter::{self, Delivery, MeterState, Write},
     },
@@ -62,6 +65,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
             Ok(Done::Plain) => note(&sight, action),
             Ok(Done::Sent(transaction)) => {
                 tracing::info!(lease = %sight.key.id, ?action, transaction, "transaction handed over");
+                if let Some(call) = call_of(action) {
+                    context.metrics.lease_call(call, plan.reason);
+                }
             }
             Ok(Done::Offered(signed)) => offer = Some(signed),
             Err(error) => {
@@ -106,6 +112,24 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
         (Some(_), _) | (None, Err(Unwritten::Failed)) => Outcome::Failed,
         (None, Err(Unwritten::Overtaken)) => Outcome::After(OVERTAKEN),
         (None, Ok(())) => plan.again.map_or(Outcome::Done, Outcome::After),
+    }
+}
+
+/// What an action calls on chain, for counters.
+const fn call_of(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Start => Some("Start"),
+        Action::Decline { .. } => Some("Decline"),
+        Action::Stop { .. } => Some("Stop"),
+        Action::Finalize => Some("Finalize"),
+        Action::Hold
+        | Action::OpenNamespace
+        | Action::RunWorkload
+        | Action::HandOver
+        | Action::PauseWorkload
+        | Action::OfferClose
+        | Action::Destroy(_)
+        | Action::Release => None,
     }
 }
 
@@ -199,7 +223,14 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
     let status = sight.lease.status.as_ref();
     let stored = persisted(status).closed_ms;
     let regained = regained(sight);
-    let every = u64::try_from(context.eyes.settings.report_every.as_millis()).unwrap_or(u64::MAX);
+    // A lease whose provider is gone is persisted in a usual provider's rhythm.
+    let every = sight
+        .provider
+        .as_deref()
+        .and_then(|provider| report_every(&provider.spec.duties).ok())
+        .map_or(3_600_000, |every| {
+            u64::try_from(every.as_millis()).unwrap_or(u64::MAX)
+        });
     context
         .meters
         .with(&sight.uid, status, sight.needs.replicas, |meter| {

@@ -100,7 +100,8 @@ fn on_our_chain(inputs: &WalletInputs) -> Vec<Arc<ComputeWallet>> {
         .map(|market| market.name_any())
         .collect();
     let mut wallets = inputs.wallets.state();
-    wallets.retain(|wallet| wallet.spec.market_ref.name == *ours || same.contains(&wallet.spec.market_ref.name));
+    wallets
+        .retain(|wallet| wallet.spec.market_ref.name == *ours || same.contains(&wallet.spec.market_ref.name));
     wallets
 }
 
@@ -122,7 +123,11 @@ async fn round(inputs: &WalletInputs) -> bool {
             })
             .cloned()
             .collect();
-        match inputs.context.look_at_wallet(&wallet, &neighbours, &own, heads).await {
+        match inputs
+            .context
+            .look_at_wallet(&wallet, &neighbours, &own, heads)
+            .await
+        {
             Ok(report) => all_ready &= report.ready == Readiness::Ready,
             Err(error) => {
                 all_ready = false;

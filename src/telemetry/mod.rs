@@ -20,6 +20,7 @@ struct Inner {
     bids: IntCounterVec,
     transactions: IntCounterVec,
     unbilled_ms: IntCounterVec,
+    lease_calls: IntCounterVec,
     chain_block: IntGaugeVec,
     chain_fresh: IntGaugeVec,
     watches_live: IntGaugeVec,
@@ -89,6 +90,12 @@ impl Metrics {
                 "Transactions by intent and outcome",
                 &["intent", "outcome"],
             )?,
+            lease_calls: counter(
+                &registry,
+                "lease_calls_total",
+                "Starts, declines, stops and closings of leases handed to the chain, by the reason they had",
+                &["call", "reason"],
+            )?,
             unbilled_ms: counter(
                 &registry,
                 "usage_unproven_milliseconds_total",
@@ -154,9 +161,14 @@ impl Metrics {
         self.0.bids.with_label_values(&[outcome]).inc();
     }
 
-    /// A transaction for `intent` was created, mined, reverted or given up.
+    /// A transaction for `intent` reached a phase: Created, Pending, Mined, Final, Failed, Abandoned; a reorganization may let it be Mined twice.
     pub fn transaction(&self, intent: &'static str, outcome: &'static str) {
         self.0.transactions.with_label_values(&[intent, outcome]).inc();
+    }
+
+    /// A lease was started, declined, stopped or finalized on chain; `reason` is a CamelCase constant of core::plan::lease.
+    pub fn lease_call(&self, call: &'static str, reason: &'static str) {
+        self.0.lease_calls.with_label_values(&[call, reason]).inc();
     }
 
     /// Delivered time that no proof covers.

@@ -5,6 +5,7 @@
 
 mod close;
 mod examples;
+mod failover;
 mod flow;
 mod gateway;
 mod kinds;
@@ -81,6 +82,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "without_the_api_server_for_a_while_nothing_is_closed",
         outages::api_server_gone,
+    ),
+    (
+        "a_crashed_leader_is_followed_by_a_warm_standby_and_a_stopped_one_at_once",
+        failover::a_standby_takes_over,
     ),
     (
         "an_image_that_is_not_there_bills_the_tenant",

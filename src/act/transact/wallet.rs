@@ -21,7 +21,8 @@ use crate::{
     core::{
         time::{ChainSeconds, UnixMillis},
         tx::{
-            Claim, ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance, judge_nonce, kept_by,
+            Claim, ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance, judge_nonce,
+            kept_by,
         },
     },
 };

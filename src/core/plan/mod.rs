@@ -9,3 +9,5 @@ pub mod offer;
 pub mod opening;
 pub mod orphan;
 pub mod provider;
+pub mod registration;
+pub mod said;
