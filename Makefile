@@ -1,8 +1,10 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit bench down fmt crds
+.PHONY: help demo check test audit down twin-long prove fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +26,18 @@ bench: ## Measures every bar of docs/benchmarks.md with the release build, and w
 
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
+
+twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SEED=N begins elsewhere)
+	@TWIN_TRACES=$${TWIN_TRACES:-10000} cargo test --locked -p leaseport --test twin -- --nocapture
+
+prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
+	@bash contracts/tools/halmos.sh
+image: ## The container image, from the Dockerfile, by docker, podman or buildah
+	@builder=$$(command -v docker || command -v podman || command -v buildah) \
+	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
+	case $$builder in */docker) fixed=--build-arg=SOURCE_DATE_EPOCH=0 ;; *) fixed=--timestamp=0 ;; esac; \
+	"$$builder" build $$fixed --build-arg=VERSION=$(VERSION) --build-arg=REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+	  --tag leaseport:$(VERSION) .
 
 fmt: ## Formats all sources
 	@cargo fmt --all

@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -24,7 +24,7 @@ use crate::{
     controllers::{
         bid,
         context::{Context, RESYNC, Transacts},
-        lease, market, offer, provider,
+        lease, market, offer, provider, warning,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
@@ -390,6 +390,39 @@ fn act(
         stop,
         move |context, name| market::pass(context, desk.clone(), name),
     );
+
+    // Markets, offers, bids and leases tell in their own passes.
+    let warnings: [(&'static str, futures::future::BoxFuture<'static, ()>); 2] = [
+        (
+            "wallet",
+            warning::run(context.clone(), caches.wallets.clone(), |wallet| {
+                wallet
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+        (
+            "provider",
+            warning::run(context.clone(), caches.providers.clone(), |provider| {
+                provider
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+    ];
+    for (kind, telling) in warnings {
+        let stopped = stop.clone().cancelled_owned();
+        loops.spawn(async move {
+            tokio::select! {
+                () = stopped => {}
+                () = telling => tracing::debug!(kind, "nothing more to tell"),
+            }
+        });
+    }
 
     let asked = provider::Asked::default();
     let providers = stream::select_all([

@@ -56,12 +56,14 @@ fn the_images_version_is_the_packages() {
 }
 
 #[test]
-fn the_images_user_is_a_number_and_the_one_the_manifests_name() {
+fn the_manifests_run_this_version_as_the_images_user_who_is_a_number() {
     let user = lines("USER ").pop().unwrap();
     let (user, group) = user.split_once(':').unwrap();
     assert_ne!(user.parse::<u32>().unwrap(), 0);
+    let image = format!("image: leaseport:{}\n", env!("CARGO_PKG_VERSION"));
     for file in ["deploy/operator.yaml", "deploy/gateway.yaml"] {
         let text = read(file);
+        assert!(text.contains(&image), "{file} runs another image than {image}");
         assert!(
             text.contains(&format!("runAsUser: {user}\n")),
             "{file} has another user"

@@ -10,3 +10,4 @@ pub mod offer;
 pub mod provider;
 pub mod transaction;
 pub mod wallet;
+pub mod warning;

@@ -131,12 +131,8 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
     };
     let ready = match (&sight.bidder, fresh) {
         (_, false) => (Status::Unknown, "ChainUnknown", "the chain view is not fresh"),
-        (None, true) => (
-            Status::False,
-            "NoBidKey",
-            "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register",
-        ),
-        (Some(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
+        (Err(nobody), true) => (Status::False, nobody.reason, nobody.message.as_str()),
+        (Ok(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
     };
     match write(context, &found, Some(&sight), &refusals, ready).await {
         Ok(()) => Outcome::Done,
@@ -176,7 +172,7 @@ async fn answer(
     for (order, verdict) in verdicts {
         match verdict {
             Verdict::Bid(quote) => {
-                let Some((_, epoch)) = sight.bidder else { continue };
+                let Ok((_, epoch)) = sight.bidder else { continue };
                 let free = book
                     .free_lanes(sight.id, now)
                     .take(promised.len().saturating_add(1));

@@ -69,6 +69,16 @@ impl ContainerImage {
         Ok(found)
     }
 
+    /// How many bytes a registry would hold, about: the archive through gzip.
+    ///
+    /// # Errors
+    /// gzip said no.
+    pub fn compressed(&self) -> Result<usize> {
+        let line = format!("gzip < '{}' | wc -c", self.archive.display());
+        let count = command::run("sh", ["-c", &line])?;
+        count.trim().parse().with_context(|| count.clone())
+    }
+
     fn document(&self, name: &str) -> Result<Value> {
         serde_json::from_slice(&self.member(name)?).with_context(|| name.to_owned())
     }

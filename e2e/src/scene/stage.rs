@@ -149,7 +149,9 @@ impl Scene {
         Tenant::new(self, &self.cast.tenant)
     }
 
-    fn operator_rpc(&self) -> String {
+    /// The chain as the operator reaches it.
+    #[must_use]
+    pub fn operator_rpc(&self) -> String {
         match &self.rpc_proxy {
             Some(proxy) => format!("http://{}", proxy.addr()),
             None => self.ledger.rpc_url.clone(),
