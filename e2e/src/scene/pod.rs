@@ -279,16 +279,6 @@ mod tests {
 
     use super::*;
 
-    fn options() -> SceneOptions {
-        SceneOptions {
-            world: Options::from_env("test"),
-            cuts: crate::scene::Cuts::Never,
-            report_every: "4s",
-            settle_every: "1h",
-            tenant_dollars: 1,
-        }
-    }
-
     #[test]
     fn the_overlay_in_the_readme_becomes_ours_with_nothing_of_the_example_left() {
         let readme = fs::read_to_string(workspace().join("deploy/README.md")).unwrap();
@@ -298,7 +288,7 @@ mod tests {
             text.contains("newName: docker.io/local/leaseport, newTag: test"),
             "{text}"
         );
-        assert!(text.contains("--report-every=4s"), "{text}");
+        assert!(text.contains("--dns=node"), "{text}");
         assert!(!text.contains("example"), "{text}");
     }
 
