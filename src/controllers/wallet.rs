@@ -56,7 +56,7 @@ pub async fn run(mut inputs: WalletInputs) -> Infallible {
     let mut shown: Vec<ObjectRef<ComputeWallet>> = Vec::new();
     loop {
         let pause = if round(&inputs).await { PERIOD } else { SOON };
-        shown = show(&inputs, shown);
+        shown = show(&inputs, &shown);
         let unknown = inputs.heads.borrow_and_update().is_none();
         let woken = timeout(pause, async {
             tokio::select! {
@@ -71,7 +71,7 @@ pub async fn run(mut inputs: WalletInputs) -> Infallible {
 }
 
 /// The conditions of the market's wallets as gauges; returns whose are shown.
-fn show(inputs: &WalletInputs, before: Vec<ObjectRef<ComputeWallet>>) -> Vec<ObjectRef<ComputeWallet>> {
+fn show(inputs: &WalletInputs, before: &[ObjectRef<ComputeWallet>]) -> Vec<ObjectRef<ComputeWallet>> {
     let wallets = inputs.wallets.state();
     let ours = wallets
         .iter()
