@@ -208,7 +208,11 @@ impl Metered<'_> {
                     .0
                     .saturating_sub(self.lease.start_at.0);
                 let counted = self.lane_seconds.saturating_sub(self.lease.lane_base);
-                u32::try_from(elapsed).unwrap_or(u32::MAX).min(counted)
+                // A voucher may have paid seconds that no report has counted yet.
+                u32::try_from(elapsed)
+                    .unwrap_or(u32::MAX)
+                    .min(counted)
+                    .max(self.lease.settled)
             }
         }
     }
