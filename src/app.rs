@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -24,7 +24,7 @@ use crate::{
     controllers::{
         bid,
         context::{Context, RESYNC, Transacts},
-        lease, market, offer, provider,
+        lease, market, offer, provider, warning,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
@@ -35,7 +35,14 @@ use crate::{
         reconcile::{Outcome, Pace, run},
         reflected::{Health, Reflected, Watches},
     },
-    observe::{clock::Clock, lease::Eyes, markets::Markets, meters::Meters, offer::in_play, stores::Stores},
+    observe::{
+        clock::Clock,
+        lease::{Eyes, Memory},
+        markets::Markets,
+        meters::Meters,
+        offer::in_play,
+        stores::Stores,
+    },
     ops_http::{self, Ready},
     telemetry::{Metrics, MetricsError},
 };
@@ -347,12 +354,14 @@ fn act(
             markets: Markets::default(),
             clock: Clock::default(),
             settings: Arc::new(config.settings.clone()),
+            memory: Memory::default(),
         },
         meters: Meters::default(),
         transacts: Transacts::default(),
         metrics: metrics.clone(),
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),
+        watches: caches.watches(),
     };
     let (moved_tx, moved) = watch::channel(0u64);
     let moved_tx = Arc::new(moved_tx);
@@ -364,14 +373,56 @@ fn act(
         caches.wallets.clone(),
         moved_tx,
     );
+    let followed = {
+        let markets = context.eyes.markets.clone();
+        move |market: &ComputeMarket| markets.get(&market.name_any()).is_some()
+    };
+    let markets = stream::select_all([
+        caches.markets.changes(RESYNC).boxed(),
+        // What a view says of its endpoints and of finality is shown with the view.
+        on_blocks(moved.clone(), stores.markets.clone(), followed).boxed(),
+    ]);
     spawn(
         &mut loops,
         &context,
         "market",
-        caches.markets.changes(RESYNC),
+        markets,
         stop,
         move |context, name| market::pass(context, desk.clone(), name),
     );
+
+    // Markets, offers, bids and leases tell in their own passes.
+    let warnings: [(&'static str, futures::future::BoxFuture<'static, ()>); 2] = [
+        (
+            "wallet",
+            warning::run(context.clone(), caches.wallets.clone(), |wallet| {
+                wallet
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+        (
+            "provider",
+            warning::run(context.clone(), caches.providers.clone(), |provider| {
+                provider
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+    ];
+    for (kind, telling) in warnings {
+        let stopped = stop.clone().cancelled_owned();
+        loops.spawn(async move {
+            tokio::select! {
+                () = stopped => {}
+                () = telling => tracing::debug!(kind, "nothing more to tell"),
+            }
+        });
+    }
 
     let asked = provider::Asked::default();
     let providers = stream::select_all([

@@ -1,22 +1,30 @@
 //! A market at work on real parts, from an order to money claimed, and through the outages in between. All scenarios share one world and
-//! have orders of their own; they run in the order given here. `cargo test -p leaseport-e2e --test lease -- WORD` runs those whose name
-//! holds the word.
+//! have orders of their own; they run in the order given here. Some bring a world of their own and run after them. `cargo test -p
+//! leaseport-e2e --test lease -- WORD` runs those whose name holds the word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod close;
+mod examples;
 mod flow;
+mod gateway;
+mod kinds;
 mod mistakes;
+mod nonce;
 mod outages;
+mod pod;
+mod raw;
 mod refusals;
 mod reorg;
+#[path = "../traces/mod.rs"]
+mod traces;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use leaseport_e2e::scene::demo::Purses;
-use leaseport_e2e::scene::{Cuts, OPERATOR, Scene, SceneOptions};
+use leaseport_e2e::scene::{Cuts, GATEWAY, OPERATOR, Scene, SceneOptions};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 
 /// What scenarios share.
@@ -24,9 +32,13 @@ pub(crate) struct Shared {
     pub(crate) scene: Scene,
     /// Who had what before the first order.
     pub(crate) before: Purses,
+    /// What the table of mistakes came to, once it ran beside something that takes long.
+    pub(crate) table: Option<anyhow::Result<usize>>,
 }
 
 type Scenario = fn(&mut Shared) -> anyhow::Result<()>;
+/// A scenario that needs nothing of the others.
+type Alone = fn() -> anyhow::Result<()>;
 
 const SCENARIOS: &[(&str, Scenario)] = &[
     (
@@ -54,11 +66,15 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         refusals::wrong_hash,
     ),
     (
+        "the_gateway_itself_refuses_expired_sessions_strangers_and_other_manifests_and_changes_nothing",
+        gateway::refusals,
+    ),
+    (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
         outages::operator_killed,
     ),
     (
-        "without_the_chain_for_a_while_the_pod_runs_on_and_the_report_catches_up",
+        "without_the_chain_for_a_minute_the_pod_runs_on_and_the_report_catches_up",
         outages::chain_gone,
     ),
     (
@@ -87,82 +103,176 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         mistakes::each_names_the_field,
     ),
     (
+        "mistakes_in_objects_show_in_conditions_and_events_harm_no_other_and_heal",
+        kinds::each_heals,
+    ),
+    ("the_examples_do_what_their_readmes_say", examples::as_written),
+    (
+        "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
+        nonce::moved_by_a_stranger,
+    ),
+    (
         "every_micro_unit_that_tenants_paid_is_claimed_or_a_fee",
         flow::all_money_adds_up,
     ),
 ];
 
+/// Played at the very end, on what the others left.
+const DOWN: &str = "make_down_leaves_nothing_of_a_market_at_work";
+
+/// Scenarios in worlds of their own; they run when the shared one is down.
+const ALONE: &[(&str, Alone)] = &[
+    (
+        "the_image_holds_the_binary_and_little_else_and_is_the_same_each_time",
+        pod::the_image_itself,
+    ),
+    (
+        "operator_and_gateway_run_as_pods_from_the_manifests_and_a_deleted_pod_takes_no_lease_with_it",
+        pod::a_lease_through_pods,
+    ),
+];
+
+/// Which scenarios held and which did not.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: Vec<&'static str>,
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Played {
+    /// With a result of its own.
+    Returned,
+    /// In the middle.
+    Panicked,
+}
+
+impl Tally {
+    /// Plays one scenario, and says whether it came back.
+    fn play(&mut self, name: &'static str, scenario: impl FnOnce() -> anyhow::Result<()>) -> Played {
+        let started = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(scenario));
+        let seconds = started.elapsed().as_secs_f64();
+        let (played, said) = match result {
+            Ok(Ok(())) => {
+                self.passed += 1;
+                println!("test {name} ... ok ({seconds:.1} s)");
+                return Played::Returned;
+            }
+            Ok(Err(error)) => (Played::Returned, format!("{error:#}")),
+            Err(_) => (Played::Panicked, String::new()),
+        };
+        println!("test {name} ... FAILED ({seconds:.1} s)\n{said}");
+        self.failed.push(name);
+        played
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|word| word == "--list") {
-        for (name, _) in SCENARIOS {
+        let names = SCENARIOS.iter().map(|(name, _)| name);
+        for name in names.chain(ALONE.iter().map(|(name, _)| name)) {
             println!("{name}: test");
         }
+        println!("{DOWN}: test");
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
-    let chosen: Vec<_> = SCENARIOS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())))
-        .collect();
-    println!("\nrunning {} tests", chosen.len());
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let chosen: Vec<_> = SCENARIOS.iter().filter(|(name, _)| is_wanted(name)).collect();
+    let alone: Vec<_> = ALONE.iter().filter(|(name, _)| is_wanted(name)).collect();
+    let down = is_wanted(DOWN).then_some(DOWN);
+    let played = chosen.len() + alone.len() + usize::from(down.is_some());
+    println!("\nrunning {played} tests");
     let began = Instant::now();
-    let (mut passed, mut failed) = (0, Vec::new());
-    match raise() {
-        Err(error) => {
-            println!("the scene could not be set: {error:#}");
-            failed.extend(chosen.iter().map(|(name, _)| *name));
-        }
-        Ok(mut shared) => {
-            for (name, scenario) in &chosen {
-                let started = Instant::now();
-                let result = catch_unwind(AssertUnwindSafe(|| scenario(&mut shared)));
-                let seconds = started.elapsed().as_secs_f64();
-                match result {
-                    Ok(Ok(())) => {
-                        passed += 1;
-                        println!("test {name} ... ok ({seconds:.1} s)");
-                    }
-                    Ok(Err(error)) => {
-                        println!("test {name} ... FAILED ({seconds:.1} s)\n{error:#}");
-                        failed.push(name);
-                    }
-                    Err(_) => {
-                        println!(
-                            "test {name} ... FAILED ({seconds:.1} s)\n{}",
-                            shared.scene.log_tail(OPERATOR)
-                        );
-                        failed.push(name);
-                    }
-                }
-                if !shared.scene.operator_runs()
-                    && let Err(error) = shared.scene.start_operator()
-                {
-                    println!("the operator does not start again: {error:#}");
-                }
-            }
-            lower(
-                shared,
-                if failed.is_empty() {
-                    Keep::Nothing
-                } else {
-                    Keep::Logs
-                },
-            );
-        }
+    let mut tally = Tally::default();
+    if !chosen.is_empty() || down.is_some() {
+        play_together(&chosen, down, &mut tally);
     }
-    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+    for &&(name, scenario) in &alone {
+        tally.play(name, scenario);
+    }
+    let verdict = if tally.failed.is_empty() { "ok" } else { "FAILED" };
     println!(
-        "\ntest result: {verdict}. {passed} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
-        failed.len(),
-        SCENARIOS.len() - chosen.len(),
+        "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        tally.passed,
+        tally.failed.len(),
+        SCENARIOS.len() + ALONE.len() + 1 - played,
         began.elapsed().as_secs_f64()
     );
-    if failed.is_empty() {
+    if tally.failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// `leaseport-world down`, which is what `make down` runs, from another process, while a lease runs and operator and gateway serve it.
+fn leaves_nothing(shared: Shared) -> anyhow::Result<()> {
+    let Shared { mut scene, .. } = shared;
+    let (_, opened) = scene.tenant().rent("down", &flow::small())?;
+    scene.running_pod(&opened.lease)?;
+    let world = scene.world.state().clone();
+    for part in [OPERATOR, GATEWAY, "anvil", "kubelet", "containerd"] {
+        anyhow::ensure!(world.part(part)?.alive(), "{part} does not run");
+    }
+    let traces = traces::Traces::of(&world);
+    traces.assert_there();
+    scene.world.keep();
+    drop(scene);
+    let output = Command::new(env!("CARGO_BIN_EXE_leaseport-world"))
+        .arg("--run-dir")
+        .arg(&world.run_dir)
+        .arg("down")
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    traces.assert_gone();
+    anyhow::ensure!(!world.run_dir.exists(), "{} is left", world.run_dir.display());
+    Ok(())
+}
+
+/// Plays scenarios one after the other in the world they share, and `down` on what they left.
+fn play_together(chosen: &[&(&'static str, Scenario)], down: Option<&'static str>, tally: &mut Tally) {
+    let mut shared = match raise() {
+        Ok(shared) => shared,
+        Err(error) => {
+            println!("the scene could not be set: {error:#}");
+            tally
+                .failed
+                .extend(chosen.iter().map(|(name, _)| *name).chain(down));
+            return;
+        }
+    };
+    for &&(name, scenario) in chosen {
+        if tally.play(name, || scenario(&mut shared)) == Played::Panicked {
+            println!("{}", shared.scene.log_tail(OPERATOR));
+        }
+        if !shared.scene.operator_runs()
+            && let Err(error) = shared.scene.start_operator()
+        {
+            println!("the operator does not start again: {error:#}");
+        }
+    }
+    let keep = match (down, tally.failed.is_empty()) {
+        (Some(name), true) => {
+            tally.play(name, || leaves_nothing(shared));
+            return;
+        }
+        (Some(name), false) => {
+            println!("test {name} ... FAILED: not played, since the logs of what failed are kept");
+            tally.failed.push(name);
+            Keep::Logs
+        }
+        (None, true) => Keep::Nothing,
+        (None, false) => Keep::Logs,
+    };
+    lower(shared, keep);
 }
 
 fn raise() -> anyhow::Result<Shared> {
@@ -188,7 +298,11 @@ fn raise() -> anyhow::Result<Shared> {
         println!("[{:>6.1} s] {step}", started.elapsed().as_secs_f64());
     })?;
     let before = Purses::read(&scene)?;
-    Ok(Shared { scene, before })
+    Ok(Shared {
+        scene,
+        before,
+        table: None,
+    })
 }
 
 fn lower(shared: Shared, keep: Keep) {
