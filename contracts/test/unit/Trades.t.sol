@@ -210,7 +210,9 @@ contract TradesTest is Trades {
         vm.expectRevert(abi.encodeWithSignature("Bid_Signer(uint32,address)", pid, operator));
         book.take(order, offer, _part(0), signature, noProof);
         offer.classHash = "other";
-        _takeRefused(order, offer, abi.encodeWithSignature("Take_Class(bytes32,bytes32)", _classOf(order), "other"));
+        _takeRefused(
+            order, offer, abi.encodeWithSignature("Take_Class(bytes32,bytes32)", _classOf(order), bytes32("other"))
+        );
         offer = _offer(order);
         offer.token = 1;
         _takeRefused(order, offer, abi.encodeWithSignature("Take_Token(uint8,uint8)", 0, 1));
@@ -307,8 +309,8 @@ contract TradesTest is Trades {
         bytes memory signature = _sign(TENANT_KEY, book.hashOrder(order));
         uint40 deadline = uint40(_now()) + 1;
         Funding memory funding = _fundBy(FUNDER_KEY, order, deadline);
-        Funding memory other = _fundBy(STRANGER_KEY, order, deadline);
-        other.funder = funder;
+        Funding memory other = _fundBy(FUNDER_KEY, order, deadline);
+        other.signature = _sign(STRANGER_KEY, Typed.hashFund(book.hashOrder(order), funder, order.deposit, deadline));
         _postSigned(order, signature, other, abi.encodeWithSignature("Fund_Signer(address,address)", funder, stranger));
         other.funder = address(0);
         other.signature = "";
