@@ -78,10 +78,10 @@ abstract contract Market is Assertions {
         return bytes.concat(vm.getCode(string.concat(name, ".sol:", name)), arguments);
     }
 
-    function _created(bytes memory creation) internal returns (address at) {
+    function _created(bytes memory creation) internal returns (address made) {
         assembly ("memory-safe") {
-            at := create(0, add(creation, 0x20), mload(creation))
-            if iszero(at) {
+            made := create(0, add(creation, 0x20), mload(creation))
+            if iszero(made) {
                 let free := mload(0x40)
                 returndatacopy(free, 0, returndatasize())
                 revert(free, returndatasize())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Typed} from "../../src/libraries/Typed.sol";
 import {Bid, FundBy, Funding, LeaseState, Offer, Order, OrderState, Terms} from "../../src/types/Types.sol";
 
 import {AuthDollar, WalletMock} from "../support/Mocks.sol";

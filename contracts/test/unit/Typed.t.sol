@@ -245,7 +245,8 @@ contract TypedTest is Market {
     }
 
     function test_TheDomainsPartsAreTheDomain() public view {
-        (bytes1 fields, string memory name, string memory version, uint256 chainId, address at,,) = book.eip712Domain();
+        (bytes1 fields, string memory name, string memory version, uint256 chainId, address self,,) =
+            book.eip712Domain();
         eq(bytes32(fields), bytes32(bytes1(0x0f)), "fields");
         bytes32 separator = keccak256(
             abi.encode(
@@ -253,7 +254,7 @@ contract TypedTest is Market {
                 keccak256(bytes(name)),
                 keccak256(bytes(version)),
                 chainId,
-                at
+                self
             )
         );
         eq(separator, book.domainSeparator(), "separator");
