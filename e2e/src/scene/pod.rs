@@ -81,7 +81,7 @@ impl Scene {
         admin::definitions(&scene.world)?;
         let deploy_folder = workspace().join("deploy");
         let readme = fs::read_to_string(deploy_folder.join("README.md")).context("deploy/README.md")?;
-        let written = kustomization(&readme, &relative(&overlay, &deploy_folder), options)?;
+        let written = kustomization(&readme, &relative(&overlay, &deploy_folder))?;
         fs::write(overlay.join("kustomization.yaml"), written)?;
         let folder = overlay.display().to_string();
         scene
@@ -223,9 +223,8 @@ impl Scene {
     }
 }
 
-/// The overlay that deploy/README.md shows, for this image and with the flags of a scene: there is no DNS here and no registry, and nobody
-/// waits for hours.
-fn kustomization(readme: &str, deploy: &Path, options: &SceneOptions) -> Result<String> {
+/// The overlay that deploy/README.md shows, for this image and with the flags of a scene: there is no DNS here and no registry.
+fn kustomization(readme: &str, deploy: &Path) -> Result<String> {
     let shown = readme
         .split("```yaml\n")
         .nth(1)
@@ -249,8 +248,6 @@ fn kustomization(readme: &str, deploy: &Path, options: &SceneOptions) -> Result<
         format!("--pause-image={}", crate::image::PAUSE),
         "--dns=node".to_owned(),
         "--termination-grace-seconds=2".to_owned(),
-        format!("--report-every={}", options.report_every),
-        format!("--settle-every={}", options.settle_every),
     ];
     text.push_str(&format!(
         "  - target: {{ kind: Deployment, name: {OPERATOR} }}\n    patch: |-\n"
@@ -282,33 +279,23 @@ mod tests {
 
     use super::*;
 
-    fn options() -> SceneOptions {
-        SceneOptions {
-            world: Options::from_env("test"),
-            cuts: crate::scene::Cuts::Never,
-            report_every: "4s",
-            settle_every: "1h",
-            tenant_dollars: 1,
-        }
-    }
-
     #[test]
     fn the_overlay_in_the_readme_becomes_ours_with_nothing_of_the_example_left() {
         let readme = fs::read_to_string(workspace().join("deploy/README.md")).unwrap();
-        let text = kustomization(&readme, Path::new("../../deploy"), &options()).unwrap();
+        let text = kustomization(&readme, Path::new("../../deploy")).unwrap();
         assert!(text.contains("resources: [../../deploy]"), "{text}");
         assert!(
             text.contains("newName: docker.io/local/leaseport, newTag: test"),
             "{text}"
         );
-        assert!(text.contains("--report-every=4s"), "{text}");
+        assert!(text.contains("--dns=node"), "{text}");
         assert!(!text.contains("example"), "{text}");
     }
 
     #[test]
     fn an_overlay_that_no_longer_names_what_is_replaced_is_refused_by_that_word() {
         let readme = "```yaml\nresources: [../deploy]\n```\n";
-        let error = kustomization(readme, Path::new("x"), &options()).unwrap_err();
+        let error = kustomization(readme, Path::new("x")).unwrap_err();
         assert!(error.to_string().contains("registry.example.com"), "{error}");
     }
 

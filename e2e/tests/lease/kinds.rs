@@ -27,7 +27,7 @@ fn delete(scene: &Scene, namespace: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn market(name: &str, chain: u64, endpoint: Value, directory: &str) -> Value {
+fn market(name: &str, chain: u64, endpoint: &Value, directory: &str) -> Value {
     json!({
         "apiVersion": "leaseport.dev/v1alpha1", "kind": "ComputeMarket", "metadata": { "name": name },
         "spec": {
@@ -118,13 +118,13 @@ pub(crate) fn each_heals(shared: &mut Shared) -> Result<()> {
     let pod = scene.running_pod(&opened.lease)?;
     started(scene, opened.lane)?;
 
-    apply(scene, &market("wrong-chain", 1, node(&rpc), directory))?;
-    apply(scene, &market("no-contract", 31337, node(&rpc), stranger))?;
+    apply(scene, &market("wrong-chain", 1, &node(&rpc), directory))?;
+    apply(scene, &market("no-contract", 31337, &node(&rpc), stranger))?;
     apply(
         scene,
-        &market("no-endpoint", 31337, node("http://127.0.0.1:1"), directory),
+        &market("no-endpoint", 31337, &node("http://127.0.0.1:1"), directory),
     )?;
-    apply(scene, &market("no-secret", 31337, hidden, directory))?;
+    apply(scene, &market("no-secret", 31337, &hidden, directory))?;
     apply(scene, &wallet("keyless", "wallet-absent"))?;
     apply(
         scene,
@@ -204,10 +204,10 @@ pub(crate) fn each_heals(shared: &mut Shared) -> Result<()> {
 
     // What names another chain or contract for ever is made anew; what can be corrected is.
     delete(scene, SYSTEM, "computemarket/wrong-chain")?;
-    apply(scene, &market("wrong-chain", 31337, node(&rpc), directory))?;
+    apply(scene, &market("wrong-chain", 31337, &node(&rpc), directory))?;
     delete(scene, SYSTEM, "computemarket/no-contract")?;
-    apply(scene, &market("no-contract", 31337, node(&rpc), directory))?;
-    apply(scene, &market("no-endpoint", 31337, node(&rpc), directory))?;
+    apply(scene, &market("no-contract", 31337, &node(&rpc), directory))?;
+    apply(scene, &market("no-endpoint", 31337, &node(&rpc), directory))?;
     apply(scene, &secret(SYSTEM, "absent-url", "url", &rpc))?;
     let key = |actor: &leaseport_e2e::scene::Actor| fs::read_to_string(&actor.key_file);
     // Keys that nobody else in this cluster signs with.

@@ -5,11 +5,13 @@
 
 mod close;
 mod examples;
+mod failover;
 mod flow;
 mod gateway;
 mod kinds;
 mod mistakes;
 mod nonce;
+mod orphan;
 mod outages;
 mod pod;
 mod raw;
@@ -82,6 +84,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         outages::api_server_gone,
     ),
     (
+        "a_crashed_leader_is_followed_by_a_warm_standby_and_a_stopped_one_at_once",
+        failover::a_standby_takes_over,
+    ),
+    (
         "an_image_that_is_not_there_bills_the_tenant",
         close::missing_image,
     ),
@@ -97,6 +103,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_lease_whose_opening_is_gone_for_good_is_taken_away",
         reorg::opening_lost,
+    ),
+    (
+        "an_object_that_was_let_go_comes_back_while_its_lease_lives_and_bills_no_second_twice",
+        orphan::object_lost,
     ),
     (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",

@@ -174,7 +174,7 @@ fn exchange(scene: &Scene, address: &str, request: &[u8]) -> Result<Vec<u8>> {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         // A server may close without saying so first.
-        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => return Err(error.into()),
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error.into()),
         Ok(_) | Err(_) => Ok(answer),
     }
 }
