@@ -34,16 +34,6 @@ contract LeaseBook is Orders, Settlement {
         _extend();
     }
 
-    /// @inheritdoc ILeaseBookCore
-    function payoutOf(uint32 providerId) external view returns (address) {
-        return _payoutOf(providerId);
-    }
-
-    /// @inheritdoc ILeaseBookCore
-    function domainSeparator() external view returns (bytes32) {
-        return _domainSeparatorV4();
-    }
-
     /// @inheritdoc Leases
     function _extend() internal override {
         address target = extension;

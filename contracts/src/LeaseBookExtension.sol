@@ -3,9 +3,22 @@ pragma solidity 0.8.37;
 
 import {Hot, Stat} from "./types/LeaseWord.sol";
 import {OrderSlot} from "./types/OrderWord.sol";
-import {Bid, LeaseView, Order, OrderState, Provider, Reputation, Terms, TokenInfo} from "./types/Types.sol";
+import {
+    Bid,
+    Freeze,
+    LeaseView,
+    Offer,
+    Order,
+    OrderState,
+    Provider,
+    Reputation,
+    Terms,
+    TokenInfo
+} from "./types/Types.sol";
 
+import {Agreements} from "./book/Agreements.sol";
 import {BookStorage} from "./book/BookStorage.sol";
+import {Disputes} from "./book/Disputes.sol";
 import {Interventions} from "./book/Interventions.sol";
 import {Providers} from "./book/Providers.sol";
 import {ILeaseBookExtension} from "./interfaces/ILeaseBook.sol";
@@ -16,7 +29,7 @@ import {Bucket} from "./libraries/Vesting.sol";
 /// @notice The rarely used half of ILeaseBook. The book makes it in its constructor, runs it by delegatecall on its own storage
 /// and can never exchange it, so both are one contract that would not fit into one code. Called directly it acts on an empty
 /// storage of its own, where there is nothing to gain.
-contract LeaseBookExtension is Providers, Interventions {
+contract LeaseBookExtension is Providers, Interventions, Agreements, Disputes {
     constructor(address params_, address stakeVault_, uint32 finalReports_, uint32 vestEpoch_)
         BookStorage(params_, stakeVault_, finalReports_, vestEpoch_)
     {}
@@ -55,6 +68,34 @@ contract LeaseBookExtension is Providers, Interventions {
     /// @inheritdoc ILeaseBookExtension
     function ownerOf(uint32 providerId) external view returns (address) {
         return _providers[providerId].owner;
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function payoutOf(uint32 providerId) external view returns (address) {
+        return _payoutOf(providerId);
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function domainSeparator() external view returns (bytes32) {
+        return _domain();
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        // Name, version, chain and contract; no salt.
+        return (hex"0f", NAME, VERSION, block.chainid, address(this), bytes32(0), new uint256[](0));
     }
 
     /// @inheritdoc ILeaseBookExtension
@@ -118,6 +159,21 @@ contract LeaseBookExtension is Providers, Interventions {
     }
 
     /// @inheritdoc ILeaseBookExtension
+    function frozenOf(uint32 providerId, uint8 token) external view returns (uint128) {
+        return _earnings[providerId][token].frozen;
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function freezeOf(uint96 id) external view returns (Freeze memory) {
+        return _freezes[id];
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function offerTaken(bytes32 offerHash) external view returns (uint256) {
+        return _offersTaken[offerHash];
+    }
+
+    /// @inheritdoc ILeaseBookExtension
     function credits(address account, uint8 token) external view returns (uint128) {
         return _credits[account][token];
     }
@@ -153,8 +209,8 @@ contract LeaseBookExtension is Providers, Interventions {
     }
 
     /// @inheritdoc ILeaseBookExtension
-    function hashOrder(Order calldata order) external pure returns (bytes32) {
-        return Typed.hashOrder(order);
+    function hashOrder(Order calldata order) external pure returns (bytes32 hash) {
+        (, hash) = Typed.copyOrder(order);
     }
 
     /// @inheritdoc ILeaseBookExtension
@@ -163,7 +219,12 @@ contract LeaseBookExtension is Providers, Interventions {
     }
 
     /// @inheritdoc ILeaseBookExtension
-    function hashTerms(Terms calldata terms) external pure returns (bytes32) {
-        return Typed.hashTermsCalldata(terms);
+    function hashOffer(Offer calldata offer) external pure returns (bytes32) {
+        return Typed.hashOffer(offer);
+    }
+
+    /// @inheritdoc ILeaseBookExtension
+    function hashTerms(Terms calldata terms) external pure returns (bytes32 hash) {
+        (, hash) = Typed.copyTerms(terms);
     }
 }

@@ -120,6 +120,18 @@ contract Params is IParams, Ownable2Step {
         return (_feeSteps, !_paused());
     }
 
+    /// @inheritdoc IParams
+    function opening(uint8) external view returns (uint8 feeSteps, bool open) {
+        return (_feeSteps, !_paused());
+    }
+
+    /// @inheritdoc IParams
+    address public court;
+
+    function setSlasher(uint8 slot, address slasher) external onlyOwner {
+        if (slot == 0) court = slasher;
+    }
+
     function _setFee(uint8 feeSteps) private {
         require(feeSteps <= MAX_FEE_STEPS, Params_FeeTooHigh(feeSteps, MAX_FEE_STEPS));
         _feeSteps = feeSteps;

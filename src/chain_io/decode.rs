@@ -257,6 +257,23 @@ fn lease_book(event: LeaseBookEvents) -> Result<Option<BookEvent>, String> {
             reason: e.reason,
             stop_at: seconds32(e.stopAt),
         },
+        E::Amended(e) => {
+            let id = lease(e.id)?;
+            if e.terms.id != e.id {
+                return Err(format!("lease {id} amended to the terms of another id"));
+            }
+            BookEvent::Amended {
+                id,
+                cum: e.cumAt,
+                paid: MicroUnits(e.paid),
+                start_at: seconds32(e.startAt),
+                stop_at: seconds32(e.stopAt),
+                lane_base: e.laneBase,
+                balance: MicroUnits(e.balance),
+                holdback: MicroUnits(e.holdback),
+                terms: Arc::new(e.terms.into()),
+            }
+        }
         E::Waived(e) => BookEvent::Waived {
             id: lease(e.id)?,
             cum: e.cum,
@@ -291,7 +308,8 @@ fn lease_book(event: LeaseBookEvents) -> Result<Option<BookEvent>, String> {
             token: e.token,
             amount: e.amount,
         },
-        E::FeesPushed(_) | E::EIP712DomainChanged(_) => return Ok(None),
+        // Parts of an offer and money before a court are read from the book itself where somebody needs them.
+        E::OfferTaken(_) | E::Frozen(_) | E::FreezeEnded(_) | E::FeesPushed(_) => return Ok(None),
     }))
 }
 

@@ -5,22 +5,23 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 import {OrderSlot} from "../types/OrderWord.sol";
 import {Hot, Stat} from "../types/LeaseWord.sol";
-import {Provider, Reputation, TokenInfo} from "../types/Types.sol";
+import {Freeze, Provider, Reputation, TokenInfo} from "../types/Types.sol";
 
 import {ILeaseBookBase} from "../interfaces/ILeaseBook.sol";
 import {IParams} from "../interfaces/IParams.sol";
 import {IStakeVault} from "../interfaces/IStakeVault.sol";
 import {Push} from "../libraries/Push.sol";
 import {Bucket} from "../libraries/Vesting.sol";
+import {Wallet} from "../libraries/Wallet.sol";
 
 /// @title BookStorage
 /// @notice All that the book stores, and the few acts on it that several of its parts share: who may, money in, money out,
 /// earning.
-abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransient {
+abstract contract BookStorage is ILeaseBookBase, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
     // ---------------------------------------------------------------- constants
@@ -38,8 +39,22 @@ abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransien
     uint256 private constant PUSH_GAS = 120_000;
     /// @dev With this left, the callee is given PUSH_GAS in full (63/64 rule) and the rest of the call can finish.
     uint256 private constant PUSH_GAS_LEAST = PUSH_GAS + PUSH_GAS / 32 + 20_000;
+    /// @dev What a contract wallet may burn to check a signature; enough to verify one on a curve the chain has no precompile
+    /// for. A wallet that needs more has not signed.
+    uint256 private constant WALLET_GAS = 400_000;
+
+    /// @dev EIP-712 domain. OpenZeppelin's EIP712 stores name and version for whoever asks; here they are constants, which
+    /// keeps both halves of the book below their size.
+    string internal constant NAME = "Leaseport";
+    string internal constant VERSION = "1";
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
     // ---------------------------------------------------------------- immutables
+
+    uint256 private immutable _domainChainId;
+    address private immutable _domainContract;
+    bytes32 private immutable _domainAtHome;
 
     IParams internal immutable _params;
     IStakeVault internal immutable _vault;
@@ -79,14 +94,17 @@ abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransien
     mapping(address account => mapping(uint8 token => uint128)) internal _credits;
     /// @dev What the book needs of a token, taken from Params at its first use and never again.
     mapping(uint8 token => TokenInfo) internal _tokens;
+    /// @dev Bit k: part k of the offer is taken.
+    mapping(bytes32 offerHash => uint256) internal _offersTaken;
+    mapping(uint96 id => Freeze) internal _freezes;
+    /// @dev Terms that an amendment replaced.
+    mapping(bytes32 termsHash => bool) internal _retiredTerms;
 
     /// @param params_ policy of new orders and leases
     /// @param stakeVault_ where bonds are
     /// @param finalReports_ F in seconds, 1 to 2^30
     /// @param vestEpoch_ W in seconds, 1 to 2^30
-    constructor(address params_, address stakeVault_, uint32 finalReports_, uint32 vestEpoch_)
-        EIP712("Leaseport", "1")
-    {
+    constructor(address params_, address stakeVault_, uint32 finalReports_, uint32 vestEpoch_) {
         require(
             finalReports_ != 0 && finalReports_ <= MAX_DURATION && vestEpoch_ != 0 && vestEpoch_ <= MAX_DURATION,
             Windows_Invalid(finalReports_, vestEpoch_)
@@ -95,6 +113,22 @@ abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransien
         _vault = IStakeVault(stakeVault_);
         _finalReports = finalReports_;
         _vestEpoch = vestEpoch_;
+        _domainChainId = block.chainid;
+        _domainContract = address(this);
+        _domainAtHome = _buildDomain();
+    }
+
+    // ---------------------------------------------------------------- domain
+
+    /// @dev Another one after a fork of the chain, and in the extension, whose code runs at the book's address.
+    function _domain() internal view returns (bytes32) {
+        return block.chainid == _domainChainId && address(this) == _domainContract ? _domainAtHome : _buildDomain();
+    }
+
+    function _buildDomain() private view returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(NAME)), keccak256(bytes(VERSION)), block.chainid, address(this))
+        );
     }
 
     // ---------------------------------------------------------------- who may
@@ -104,11 +138,26 @@ abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransien
     }
 
     function _requireRole(uint32 providerId, uint8 role) internal view {
-        require(_hasRole(_keys[providerId][msg.sender], role), Key_Denied(providerId, msg.sender, role));
+        (bool may,) = _keyOf(providerId, msg.sender, role);
+        require(may, Key_Denied(providerId, msg.sender, role));
     }
 
-    function _hasRole(Key storage key, uint8 role) internal view returns (bool) {
-        return key.roles & role != 0 && key.from <= block.timestamp;
+    /// @dev Whether a key may act now, and the epoch of its bids; its slot is read once. Address zero never may: no key is added
+    /// under it.
+    function _keyOf(uint32 providerId, address who, uint8 role) internal view returns (bool may, uint32 bidEpoch) {
+        Key storage key = _keys[providerId][who];
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(key.slot)
+        }
+        // As the struct lies in its slot: bidEpoch 79..48, from 47..8, roles 7..0.
+        may = word & role != 0 && uint40(word >> 8) <= block.timestamp;
+        bidEpoch = uint32(word >> 48);
+    }
+
+    /// @dev The same where only a party is asked for.
+    function _hasRole(uint32 providerId, address who, uint8 role) internal view returns (bool may) {
+        (may,) = _keyOf(providerId, who, role);
     }
 
     /// @dev Where a provider's money goes now.
@@ -118,21 +167,38 @@ abstract contract BookStorage is ILeaseBookBase, EIP712, ReentrancyGuardTransien
         return from != 0 && from <= block.timestamp ? record.nextPayout : record.payout;
     }
 
-    /// @dev Zero when the signature is not 65 bytes, has a high s, or recovers nobody.
+    /// @dev Who signed. 65 bytes are a key's signature with low s; any other length is the 20 bytes of a contract wallet's
+    /// address and what that wallet wants to see (ERC-1271). Zero when nobody did. Whether an address has code is never asked:
+    /// under EIP-7702 that changes from one call to the next.
     function _signer(bytes32 structHash, bytes calldata signature) internal view returns (address signer) {
-        (signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(structHash), signature);
+        bytes32 digest = MessageHashUtils.toTypedDataHash(_domain(), structHash);
+        if (signature.length == 65) {
+            (signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
+        } else if (signature.length >= 20) {
+            address wallet = address(bytes20(signature[:20]));
+            if (Wallet.accepts(wallet, digest, signature[20:], WALLET_GAS)) signer = wallet;
+        }
+    }
+
+    /// @dev The party to an act: the caller where no signature is given, else whoever signed.
+    function _party(bytes32 structHash, bytes calldata signature) internal view returns (address) {
+        return signature.length == 0 ? msg.sender : _signer(structHash, signature);
     }
 
     // ---------------------------------------------------------------- money in
 
-    /// @dev Pulls micro-units from the caller's allowance. The token must move exactly what it was asked to.
-    function _pull(TokenInfo memory info, uint64 amount) internal {
-        IERC20 asset = IERC20(info.asset);
+    /// @dev Pulls micro-units from an allowance. The token must move exactly what it was asked to.
+    /// @param from the caller, or who signed for this very deposit
+    function _pull(TokenInfo memory info, address from, uint64 amount) internal {
         uint256 asked = uint256(amount) * info.scale;
-        uint256 before = asset.balanceOf(address(this));
-        asset.safeTransferFrom(msg.sender, address(this), asked);
-        uint256 received = asset.balanceOf(address(this)) - before;
+        uint256 before = _balance(info);
+        IERC20(info.asset).safeTransferFrom(from, address(this), asked);
+        uint256 received = _balance(info) - before;
         require(received == asked, Deposit_Mismatch(received, asked));
+    }
+
+    function _balance(TokenInfo memory info) internal view returns (uint256) {
+        return IERC20(info.asset).balanceOf(address(this));
     }
 
     // ---------------------------------------------------------------- money out

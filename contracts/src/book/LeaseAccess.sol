@@ -14,28 +14,45 @@ import {BookStorage} from "./BookStorage.sol";
 /// @notice From the terms a caller passes to the lease they belong to, in the state the call needs; and what both halves of the
 /// book compute of a lease.
 abstract contract LeaseAccess is BookStorage {
-    /// @dev The lease these terms belong to; reverts when they are not the terms of the lane's last lease.
-    function _lease(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
-        words = _leases[uint32(terms.id >> 64)][uint32(terms.id >> 32)];
-        bytes32 termsHash = Typed.hashTermsCalldata(terms);
+    /// @dev The lease these terms belong to; reverts when they are not the terms of the lane's last lease. What is returned are
+    /// the passed words: that their hash is the stored one proves them.
+    function _lease(Terms calldata terms)
+        internal
+        view
+        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
+    {
+        (agreed, termsHash) = Typed.copyTerms(terms);
+        words = _leases[uint32(agreed.id >> 64)][uint32(agreed.id >> 32)];
         // The hash covers the id, and with it the gen.
-        require(words.stat.holds(termsHash), Lease_TermsMismatch(terms.id, termsHash));
+        require(words.stat.holds(termsHash), Lease_TermsMismatch(agreed.id, termsHash));
         hot = words.hot;
     }
 
-    function _pending(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
-        (words, hot) = _lease(terms);
-        require(hot.state() == LeaseState.Pending, Lease_NotPending(terms.id, uint8(hot.state())));
+    function _pending(Terms calldata terms)
+        internal
+        view
+        returns (Terms memory agreed, LeaseWords storage words, Hot hot)
+    {
+        (agreed,, words, hot) = _lease(terms);
+        require(hot.state() == LeaseState.Pending, Lease_NotPending(agreed.id, uint8(hot.state())));
     }
 
-    function _live(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
-        (words, hot) = _lease(terms);
-        require(hot.state() == LeaseState.Live, Lease_NotLive(terms.id, uint8(hot.state())));
+    function _live(Terms calldata terms)
+        internal
+        view
+        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
+    {
+        (agreed, termsHash, words, hot) = _lease(terms);
+        require(hot.state() == LeaseState.Live, Lease_NotLive(agreed.id, uint8(hot.state())));
     }
 
-    function _active(Terms calldata terms) internal view returns (LeaseWords storage words, Hot hot) {
-        (words, hot) = _live(terms);
-        require(block.timestamp < hot.stopAt(), Lease_Stopped(terms.id, hot.stopAt()));
+    function _active(Terms calldata terms)
+        internal
+        view
+        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
+    {
+        (agreed, termsHash, words, hot) = _live(terms);
+        require(block.timestamp < hot.stopAt(), Lease_Stopped(agreed.id, hot.stopAt()));
     }
 
     function _laneOf(uint96 id) internal view returns (uint32) {
@@ -44,12 +61,24 @@ abstract contract LeaseAccess is BookStorage {
         return uint32(Lanes.get(_lanes[uint32(id >> 64)][lane >> 3], lane));
     }
 
-    function _holdback(Terms calldata terms) internal pure returns (uint64) {
+    /// @dev Seconds a live lease has run.
+    function _elapsed(Hot hot) internal view returns (uint256) {
+        return (block.timestamp < hot.stopAt() ? block.timestamp : hot.stopAt()) - hot.startAt();
+    }
+
+    /// @dev Who consents for the tenant: the caller, or whoever signed.
+    function _isTenant(Terms memory terms, address who) internal pure returns (bool) {
+        // Nobody recovered is address zero, which an order may name as its agent.
+        return who != address(0) && (who == terms.tenant || who == terms.agent);
+    }
+
+    function _holdback(Terms memory terms) internal pure returns (uint64) {
         // Was below the deposit at the opening.
         return uint64(Rent.holdbackUp(terms.ratePerHour, terms.grace, terms.minCommit, terms.earlyFeeBps));
     }
 
-    /// @dev I3: billable seconds of a live lease, clipped to the time it has run.
+    /// @dev I3: billable seconds of a live lease, clipped to the time it has run, and not below what is settled: a voucher may
+    /// have paid seconds that no report has counted yet.
     function _used(Hot hot, uint256 lane) internal view returns (uint256 used) {
         unchecked {
             uint256 base = hot.laneBase();
@@ -59,6 +88,8 @@ abstract contract LeaseAccess is BookStorage {
             // Not below zero: a live lease's stopAt is never before its start.
             uint256 elapsed = until - hot.startAt();
             if (used > elapsed) used = elapsed;
+            uint256 settled = hot.settled();
+            if (used < settled) used = settled;
         }
     }
 

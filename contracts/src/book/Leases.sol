@@ -12,28 +12,28 @@ import {LeaseAccess} from "./LeaseAccess.sol";
 /// @notice Start and stop: the two acts every lease sees that move its only clock, `stopAt` (I4).
 abstract contract Leases is LeaseAccess, ILeaseBookCore {
     function start(Terms calldata terms, uint32 base, bytes32 bindings) external {
-        (LeaseWords storage words, Hot hot) = _pending(terms);
-        uint32 providerId = uint32(terms.id >> 64);
+        (Terms memory agreed, LeaseWords storage words, Hot hot) = _pending(terms);
+        uint32 providerId = uint32(agreed.id >> 64);
         _requireRole(providerId, ROLE_START);
-        require(block.timestamp <= hot.stopAt(), Lease_Late(terms.id, hot.stopAt()));
-        uint32 lane = _laneOf(terms.id);
+        require(block.timestamp <= hot.stopAt(), Lease_Late(agreed.id, hot.stopAt()));
+        uint32 lane = _laneOf(agreed.id);
         // The lane must be able to count the whole lease in 31 bits.
-        uint256 most = (1 << 31) - 1 - uint256(terms.maxDuration);
+        uint256 most = (1 << 31) - 1 - uint256(agreed.maxDuration);
         require(base >= lane && base <= most, Start_Base(base, lane, most));
 
         uint32 now_ = uint32(block.timestamp);
-        uint32 stopAt = now_ + terms.maxDuration;
+        uint32 stopAt = now_ + agreed.maxDuration;
         words.hot = hot.withState(LeaseState.Live).withStartAt(now_).withStopAt(stopAt).withLaneBase(base);
         Reputation storage record = _reputations[providerId];
         record.started = _plusOne(record.started);
-        emit LeaseStarted(terms.id, now_, stopAt, base, bindings);
-        if (terms.bond != 0) _vault.release(providerId, terms.token, terms.bond, 0);
+        emit LeaseStarted(agreed.id, now_, stopAt, base, bindings);
+        if (agreed.bond != 0) _vault.release(providerId, agreed.token, agreed.bond, 0);
     }
 
     function stop(Terms calldata terms, uint16 reason) external {
         if (msg.sender != terms.tenant && msg.sender != terms.agent) _extend();
-        (LeaseWords storage words, Hot hot) = _active(terms);
-        _stop(terms.id, words, hot, StopBy.TenantOrFunds, reason, uint32(block.timestamp));
+        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        _stop(agreed.id, words, hot, StopBy.TenantOrFunds, reason, uint32(block.timestamp));
     }
 
     /// @dev Runs this very call in the extension's code, and ends it.

@@ -92,32 +92,32 @@ abstract contract Settlement is Leases {
     // ---------------------------------------------------------------- finalize
 
     function finalize(Terms calldata terms) external nonReentrant {
-        (LeaseWords storage words, Hot hot) = _live(terms);
+        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _live(terms);
         uint256 from = uint256(hot.stopAt()) + _finalReports;
-        require(block.timestamp >= from, Lease_Early(terms.id, from));
+        require(block.timestamp >= from, Lease_Early(agreed.id, from));
 
         uint256 funds = hot.balance();
         uint256 rate = hot.rate();
-        uint256 cum = _used(hot, _laneOf(terms.id));
+        uint256 cum = _used(hot, _laneOf(agreed.id));
         (uint256 upTo, uint256 gross) = Rent.pay(hot.settled(), cum, rate, funds);
-        funds += _holdback(terms);
+        funds += _holdback(agreed);
         if (upTo < cum) {
             // The holdback covers the grace seconds.
-            uint256 covered = cum - upTo < terms.grace ? cum : upTo + terms.grace;
+            uint256 covered = cum - upTo < agreed.grace ? cum : upTo + agreed.grace;
             gross += Rent.rentDown(covered, rate) - Rent.rentDown(upTo, rate);
             upTo = covered;
         }
         uint256 earlyFee = 0;
         if (hot.stopBy() == StopBy.TenantOrFunds) {
             // By wall clock, so downtime cannot raise it; never more than was served (I8).
-            earlyFee = Rent.earlyFeeDown(rate, terms.minCommit, terms.earlyFeeBps, hot.stopAt() - hot.startAt(), upTo);
-            Reputation storage record = _reputations[uint32(terms.id >> 64)];
+            earlyFee = Rent.earlyFeeDown(rate, agreed.minCommit, agreed.earlyFeeBps, hot.stopAt() - hot.startAt(), upTo);
+            Reputation storage record = _reputations[uint32(agreed.id >> 64)];
             record.stoppedByTenant = _plusOne(record.stoppedByTenant);
         }
         // The closing time: the lane rests from here.
         words.hot =
             hot.withState(LeaseState.Closed).withStopAt(uint32(block.timestamp)).withSettled(upTo).withBalance(0);
-        _close(terms, CloseKind.Finalized, upTo, gross + earlyFee, earlyFee, funds);
+        _close(agreed, CloseKind.Finalized, upTo, gross + earlyFee, earlyFee, funds);
     }
 
     // ---------------------------------------------------------------- close by both
@@ -129,43 +129,39 @@ abstract contract Settlement is Leases {
         bytes calldata providerSignature,
         bytes calldata tenantSignature
     ) external nonReentrant {
-        (LeaseWords storage words, Hot hot) = _lease(terms);
+        (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot) = _lease(terms);
         LeaseState state = hot.state();
-        require(state == LeaseState.Pending || state == LeaseState.Live, Lease_NotLive(terms.id, uint8(state)));
-        _checkConsent(terms, cum, deadline, providerSignature, tenantSignature);
+        require(state == LeaseState.Pending || state == LeaseState.Live, Lease_NotLive(agreed.id, uint8(state)));
+        _checkConsent(agreed, termsHash, cum, deadline, providerSignature, tenantSignature);
 
-        uint256 funds = uint256(hot.balance()) + _holdback(terms);
+        uint256 funds = uint256(hot.balance()) + _holdback(agreed);
         uint256 elapsed = 0;
-        if (state == LeaseState.Live) {
-            elapsed = (block.timestamp < hot.stopAt() ? block.timestamp : hot.stopAt()) - hot.startAt();
-        }
+        if (state == LeaseState.Live) elapsed = _elapsed(hot);
         require(cum >= hot.settled(), Close_CumBelowSettled(cum, hot.settled()));
         require(cum <= elapsed, Close_CumBeyondElapsed(cum, uint32(elapsed)));
         (uint256 upTo, uint256 gross) = Rent.pay(hot.settled(), cum, hot.rate(), funds);
 
         words.hot = hot.withState(LeaseState.Closed).withStopAt(0).withSettled(upTo).withBalance(0);
-        if (state == LeaseState.Pending && terms.bond != 0) {
-            _vault.release(uint32(terms.id >> 64), terms.token, terms.bond, 0);
+        if (state == LeaseState.Pending && agreed.bond != 0) {
+            _vault.release(uint32(agreed.id >> 64), agreed.token, agreed.bond, 0);
         }
-        _close(terms, CloseKind.Agreed, upTo, gross, 0, funds);
+        _close(agreed, CloseKind.Agreed, upTo, gross, 0, funds);
     }
 
     function _checkConsent(
-        Terms calldata terms,
+        Terms memory terms,
+        bytes32 termsHash,
         uint32 cum,
         uint40 deadline,
         bytes calldata providerSignature,
         bytes calldata tenantSignature
     ) private view {
         require(block.timestamp <= deadline, Close_Deadline(deadline));
-        bytes32 structHash = Typed.hashClose(terms.id, Typed.hashTermsCalldata(terms), cum, deadline);
-        address provider = providerSignature.length == 0 ? msg.sender : _signer(structHash, providerSignature);
-        require(
-            provider != address(0) && _hasRole(_keys[uint32(terms.id >> 64)][provider], ROLE_START),
-            Close_Signature(provider)
-        );
-        address tenant = tenantSignature.length == 0 ? msg.sender : _signer(structHash, tenantSignature);
-        require(tenant != address(0) && (tenant == terms.tenant || tenant == terms.agent), Close_Signature(tenant));
+        bytes32 structHash = Typed.hashClose(terms.id, termsHash, cum, deadline);
+        address provider = _party(structHash, providerSignature);
+        require(_hasRole(uint32(terms.id >> 64), provider, ROLE_START), Close_Signature(provider));
+        address tenant = _party(structHash, tenantSignature);
+        require(_isTenant(terms, tenant), Close_Signature(tenant));
     }
 
     // ---------------------------------------------------------------- money of a closing lease
@@ -174,7 +170,7 @@ abstract contract Settlement is Leases {
     /// @param gross what the provider gets, before the protocol's fee
     /// @param earlyFee the part of `gross` that is no rent
     /// @param funds all that the lease held
-    function _close(Terms calldata terms, CloseKind kind, uint256 cum, uint256 gross, uint256 earlyFee, uint256 funds)
+    function _close(Terms memory terms, CloseKind kind, uint256 cum, uint256 gross, uint256 earlyFee, uint256 funds)
         private
     {
         uint256 fee = 0;
@@ -202,15 +198,15 @@ abstract contract Settlement is Leases {
     // ---------------------------------------------------------------- claim
 
     function claim(uint32 providerId, uint8 token) external nonReentrant returns (uint128 amount) {
-        Bucket stored = _vesting[providerId][token];
-        (Bucket bucket, uint256 vested) = stored.roll(block.timestamp / _vestEpoch);
+        mapping(uint8 token => Bucket) storage buckets = _vesting[providerId];
+        (Bucket bucket, uint256 vested) = buckets[token].roll(block.timestamp / _vestEpoch);
         Earnings storage earned = _earnings[providerId][token];
         uint128 waiting = earned.claimable;
         // Sums of 64-bit deposits: 128 bits hold them.
         amount = waiting + uint128(vested);
         require(amount != 0, Claim_Nothing(providerId, token));
         if (waiting != 0) earned.claimable = 0;
-        if (vested != 0) _vesting[providerId][token] = bucket;
+        if (vested != 0) buckets[token] = bucket;
         address payout = _payoutOf(providerId);
         emit Claimed(providerId, token, payout, amount);
         _send(token, payout, amount);

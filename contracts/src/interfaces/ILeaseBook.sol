@@ -4,8 +4,11 @@ pragma solidity ^0.8.28;
 import {
     Bid,
     CloseKind,
+    Freeze,
+    Funding,
     KeyGrant,
     LeaseView,
+    Offer,
     Order,
     OrderState,
     Provider,
@@ -44,6 +47,8 @@ interface ILeaseBookBase {
     /// @notice `packedBid`: orderHash 32, providerId 4, bidEpoch 4, ratePerHour 6, bond 8, liability 8, deadline 5 bytes, then
     /// (lane 4, gen 4) for each lot, then the 65-byte signature. All big-endian.
     event BidPosted(bytes32 indexed orderHash, uint32 indexed providerId, bytes packedBid);
+    /// @notice Bit k of `parts`: part k of the offer is taken.
+    event OfferTaken(bytes32 indexed offerHash, uint32 indexed providerId, uint256 parts);
 
     // ---------------------------------------------------------------- events: leases
 
@@ -69,6 +74,19 @@ interface ILeaseBookBase {
     event Earned(uint32 indexed providerId, uint8 indexed token, uint128 gross, uint128 fee, bool vesting);
     event ToppedUp(uint96 indexed id, address indexed payer, uint64 amount, uint64 balance);
     event Stopped(uint96 indexed id, StopBy stopBy, uint16 reason, uint32 stopAt);
+    /// @notice The lease runs on other terms: `cumAt` seconds of the old ones were paid, `paid` micro-units for them now, and the
+    /// count begins anew at `startAt` and `laneBase`. `holdback` is what the new terms keep beside `balance`.
+    event Amended(
+        uint96 indexed id,
+        uint32 cumAt,
+        uint64 paid,
+        uint32 startAt,
+        uint32 stopAt,
+        uint32 laneBase,
+        uint64 balance,
+        uint64 holdback,
+        Terms terms
+    );
     /// @notice The lane's base was raised so that the lease's usage is `cum`.
     event Waived(uint96 indexed id, uint32 cum, uint32 laneBase);
     /// @notice The provider ended without full notice: credited to refundTo out of what is unvested.
@@ -84,6 +102,13 @@ interface ILeaseBookBase {
         uint64 refund,
         bool pushed
     );
+
+    // ---------------------------------------------------------------- events: disputes
+
+    /// @notice The court keeps unvested money of this lease's provider, at most until the instant.
+    event Frozen(uint96 indexed id, uint64 amount, uint32 until);
+    /// @notice `toTenant` went to the lease's refundTo, or to its credit when the push failed; `toProvider` is claimable.
+    event FreezeEnded(uint96 indexed id, uint64 toTenant, uint64 toProvider, bool pushed);
 
     // ---------------------------------------------------------------- events: money that leaves
 
@@ -102,6 +127,12 @@ interface ILeaseBookBase {
     error Accept_OrderMismatch(bytes32 orderHash, bytes32 inBid);
     error Accept_Rate(uint48 rate, uint48 most);
     error Accept_SignedPaid(uint80 signedPaid, uint64 least);
+    error Amend_Cum(uint32 cum, uint32 settled, uint32 elapsed);
+    error Amend_Deadline(uint40 deadline);
+    error Amend_Fixed(uint96 id);
+    error Amend_Funds(uint256 funds, uint256 needed);
+    error Amend_Retired(bytes32 termsHash);
+    error Amend_Signer(address signer);
     error Bid_Epoch(uint32 epoch, uint32 current);
     error Bid_Malformed(uint256 length);
     error Bid_Signer(uint32 providerId, address signer);
@@ -110,8 +141,20 @@ interface ILeaseBookBase {
     error Close_CumBeyondElapsed(uint32 cum, uint32 elapsed);
     error Close_Deadline(uint40 deadline);
     error Close_Signature(address signer);
+    error Court_Only(address caller, address court);
     error Credit_Nothing(address account, uint8 token);
     error Fees_Nothing(uint8 token);
+    error Fill_NotEligible(uint32 providerId);
+    error Freeze_Amount(uint96 id, uint64 amount, uint64 frozen);
+    error Freeze_None(uint96 id);
+    error Freeze_Nothing(uint96 id);
+    error Freeze_Over(uint96 id, uint32 until);
+    error Freeze_Pending(uint96 id, uint32 until);
+    error Freeze_TooLate(uint96 id, uint256 until);
+    error Fund_Deadline(uint40 deadline);
+    error Fund_NotCaller(address funder, address caller);
+    error Fund_SignatureLength(uint256 length);
+    error Fund_Signer(address funder, address signer);
     error Key_Denied(uint32 providerId, address caller, uint8 role);
     error Key_Exists(uint32 providerId, address key);
     error Key_Invalid(address key, uint8 roles);
@@ -126,6 +169,7 @@ interface ILeaseBookBase {
     error Lease_NotParty(uint96 id, address caller);
     error Lease_Stopped(uint96 id, uint32 stopAt);
     error Lease_TermsMismatch(uint96 id, bytes32 termsHash);
+    error Order_Climb(uint48 startRate, uint48 maxRate);
     error Order_Commitment(uint32 minCommit, uint16 earlyFeeBps);
     error Order_Deposit(uint64 deposit, uint16 lots);
     error Order_Duration(uint32 duration, uint32 limit);
@@ -134,6 +178,7 @@ interface ILeaseBookBase {
     error Order_Flags(uint8 flags);
     error Order_Form(uint8 form);
     error Order_Known(bytes32 orderHash);
+    error Order_Malformed();
     error Order_NeedsHash(bytes32 given, bytes32 expected);
     error Order_NotExpired(uint32 expiry);
     error Order_NotOpen(bytes32 orderHash, uint8 state);
@@ -153,9 +198,19 @@ interface ILeaseBookBase {
     error Report_JumpTooFar(uint32 lane, uint32 rise);
     error Report_WordRange(uint256 firstWord, uint256 count);
     error Start_Base(uint32 base, uint32 least, uint256 most);
+    error Stop_Deadline(uint40 deadline);
+    error Take_Class(bytes32 class, bytes32 offered);
+    error Take_Duration(uint32 duration, uint32 limit);
+    error Take_NotAdmitted(address tenant);
+    error Take_Notice(uint32 notice, uint32 most);
+    error Take_Part(bytes32 offerHash, uint256 part, uint16 count);
+    error Take_Token(uint8 token, uint8 offered);
     error TopUp_TooSmall(uint64 amount, uint64 least);
     error TopUp_TooLarge(uint64 amount, uint64 balance);
     error Vault_NamesOtherBook(address vault);
+    error Voucher_Cum(uint32 cum, uint32 settled, uint32 elapsed);
+    error Voucher_Dry(uint96 id);
+    error Voucher_Signer(address signer);
     error Waive_Cum(uint32 cum, uint32 least, uint32 current);
     error Windows_Invalid(uint32 finalReports, uint32 vestEpoch);
 }
@@ -166,13 +221,27 @@ interface ILeaseBookCore is ILeaseBookBase {
     // ---------------------------------------------------------------- orders and bids
 
     /// @notice Posts an order and pulls its deposit from the caller's allowance.
-    /// @dev Requirements: caller is tenant or agent; form 0; posting open for the token; deposit > 0 and a multiple of lots >= 1;
+    /// @dev Requirements: caller is tenant or agent; form 0 with startRate = climb = 0, or form 1 with startRate <= maxRate,
+    /// maxRate >= 1 and climb at most a day; posting open for the token; deposit > 0 and a multiple of lots >= 1;
     /// 1 <= minDuration <= maxDuration <= 2^30; minCommit <= maxDuration; earlyFeeBps <= 10,000; 1 <= startWindow; now < expiry
     /// <= now + 1 day; needs at most 4,096 bytes with keccak256 = needsHash; endpoint at most 256 bytes with keccak256 =
     /// endpointHash (both empty: none); hash never used before; the token moves exactly the deposit.
     function postOrder(Order calldata order, bytes calldata needs, string calldata endpoint)
         external
         returns (bytes32 orderHash);
+    /// @notice Posts an order that somebody else pays for, or sends.
+    /// @param signature over Order by tenant or agent; empty when the caller is one
+    /// @param funding who pays the deposit. The funder is the caller, or signed for this order: then the order's own refundTo
+    /// holds, which the signature covers
+    /// @dev Requirements: as postOrder; the funding's signature by the funder. A permit that fails is no failure, as long as
+    /// the allowance is there.
+    function postOrderSigned(
+        Order calldata order,
+        bytes calldata needs,
+        string calldata endpoint,
+        bytes calldata signature,
+        Funding calldata funding
+    ) external returns (bytes32 orderHash);
     /// @notice Puts a signed bid on the bulletin: nothing is stored. The caller is a key of the provider that may bid (its
     /// transaction answers for the bid; the signature is then checked by readers and at accept), or anyone, and then the
     /// signature is recovered here.
@@ -185,6 +254,45 @@ interface ILeaseBookCore is ILeaseBookBase {
     /// epoch; rate >= 1 and <= maxRate where that is set; bond >= minBond; signedPaid >= minSignedPaid; one lane a lot, each
     /// free, gen = last + 1; deposit covers holdback and minDuration; enough free stake.
     function accept(Order calldata order, Bid calldata bid, uint64[] calldata lanes, bytes calldata signature) external;
+    /// @notice The same, sent by anyone for tenant or agent.
+    /// @param deadline of the tenant's signature
+    /// @param tenantSignature over Accept by tenant or agent
+    function acceptSigned(
+        Order calldata order,
+        Bid calldata bid,
+        uint64[] calldata lanes,
+        bytes calldata signature,
+        uint40 deadline,
+        bytes calldata tenantSignature
+    ) external;
+    /// @notice Opens a dutch order's leases at the rate of this moment. The first key that may bid wins.
+    /// @param lanes lane << 32 | gen for each lot
+    /// @param bond per lot, at least the order's minBond
+    /// @param liability per lot
+    /// @param proof that `eligible` holds the provider; empty when anyone may fill
+    /// @dev Requirements: order open, unexpired and dutch; as accept for lanes, deposit, signedPaid and stake. That the order is
+    /// still open is asked first.
+    function fill(
+        Order calldata order,
+        uint32 providerId,
+        uint64[] calldata lanes,
+        uint64 bond,
+        uint64 liability,
+        bytes32[] calldata proof
+    ) external;
+    /// @notice Opens the order's leases on a provider's standing offer. Tenant or agent only.
+    /// @param parts one k < count a lot, none taken before; part k is lane firstLane + k, in its next generation
+    /// @param signature over Offer by a key of the provider that may bid
+    /// @param proof that `tenants` holds the tenant; empty when anyone may take
+    /// @dev Requirements: order open and unexpired; offer within its deadline, of the key's epoch, for the order's token and
+    /// class; minDuration, maxDuration and notice within the offer's; as accept for rate, bond, lanes, deposit and stake.
+    function take(
+        Order calldata order,
+        Offer calldata offer,
+        uint8[] calldata parts,
+        bytes calldata signature,
+        bytes32[] calldata proof
+    ) external;
 
     // ---------------------------------------------------------------- leases
 
@@ -224,10 +332,6 @@ interface ILeaseBookCore is ILeaseBookBase {
     function claim(uint32 providerId, uint8 token) external returns (uint128 amount);
 
     // ---------------------------------------------------------------- views
-
-    /// @notice Where earnings go now.
-    function payoutOf(uint32 providerId) external view returns (address);
-    function domainSeparator() external view returns (bytes32);
 
     /// @notice The code of the rest of ILeaseBook, made by the book itself and run on the book's storage.
     function extension() external view returns (address);
@@ -278,8 +382,44 @@ interface ILeaseBookExtension is ILeaseBookBase {
     function notice(Terms calldata terms, uint16 reason) external;
     /// @notice Ends a lease whose unpaid seconds have reached its grace. A key that may start.
     function evict(Terms calldata terms) external;
+    /// @notice Pays up to `cum` seconds as the tenant signed, claimable at once; what no report has counted yet too. Anyone may.
+    /// @param cum above what is settled, at most the seconds the lease has run
+    /// @param signature over Voucher by tenant or agent; empty when the caller is one
+    /// @dev Emits Settled and Earned.
+    function redeem(Terms calldata terms, uint32 cum, bytes calldata signature) external;
+    /// @notice The tenant's stop, sent by anyone.
+    /// @param deadline of the signature
+    /// @param signature over Stop by tenant or agent
+    function stopSigned(Terms calldata terms, uint16 reason, uint40 deadline, bytes calldata signature) external;
+    /// @notice Puts a lease that has not reached its end on other terms: pays `cumAt` seconds at the old ones, claimable at
+    /// once, and begins the count anew now. Anyone may send it.
+    /// @param newTerms same id, order, tenant, agent, refundTo, token, fee and bond; bounds as of an order; never terms that
+    /// this lease had before
+    /// @param cumAt agreed seconds, from what is settled to the seconds the lease has run
+    /// @param deadline of both signatures
+    /// @param providerSignature over Amend by a key that may start; empty when the caller is one
+    /// @param tenantSignature over Amend by tenant or agent; empty when the caller is one
+    function amend(
+        Terms calldata oldTerms,
+        Terms calldata newTerms,
+        uint32 cumAt,
+        uint40 deadline,
+        bytes calldata providerSignature,
+        bytes calldata tenantSignature
+    ) external;
     /// @notice Bills less: usage becomes `cum`. A key that may start.
     function waive(Terms calldata terms, uint32 cum) external;
+
+    // ---------------------------------------------------------------- disputes
+
+    /// @notice Keeps at most `amount` of what the lease has paid and its provider has not vested, for at most 21 days. Only the
+    /// court that Params names; while the lease lives, and until its lane may be reused.
+    /// @return frozen what was found
+    function freeze(Terms calldata terms, uint64 amount) external returns (uint64 frozen);
+    /// @notice Gives it all back to the provider. The court; after the 21 days anyone.
+    function release(uint96 id) external;
+    /// @notice Sends `amount` of it to the lease's refundTo, the rest back to the provider. The court, within the 21 days.
+    function award(uint96 id, uint64 amount) external;
 
     // ---------------------------------------------------------------- money that leaves
 
@@ -294,6 +434,23 @@ interface ILeaseBookExtension is ILeaseBookBase {
     function providerCount() external view returns (uint32);
     function providerOf(uint32 providerId) external view returns (Provider memory);
     function ownerOf(uint32 providerId) external view returns (address);
+    /// @notice Where earnings go now.
+    function payoutOf(uint32 providerId) external view returns (address);
+    /// @notice The domain that signatures are over, on this chain.
+    function domainSeparator() external view returns (bytes32);
+    /// @notice The same in its parts (ERC-5267).
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        );
     /// @notice A key's roles, the instant they hold from, and its bid epoch.
     function keyOf(uint32 providerId, address key) external view returns (uint8 roles, uint40 from, uint32 bidEpoch);
     function reputation(uint32 providerId) external view returns (Reputation memory);
@@ -309,6 +466,11 @@ interface ILeaseBookExtension is ILeaseBookBase {
     function laneWord(uint32 providerId, uint32 word) external view returns (uint256);
     /// @notice What could be claimed now, and what still vests.
     function earnings(uint32 providerId, uint8 token) external view returns (uint128 claimable, uint128 vesting);
+    /// @notice What the court keeps of the provider's, in all its leases.
+    function frozenOf(uint32 providerId, uint8 token) external view returns (uint128);
+    function freezeOf(uint96 id) external view returns (Freeze memory);
+    /// @notice Bit k: part k of the offer is taken.
+    function offerTaken(bytes32 offerHash) external view returns (uint256);
     function credits(address account, uint8 token) external view returns (uint128);
     function fees(uint8 token) external view returns (uint128);
     /// @notice A token the book has used; zero when it has not.
@@ -319,14 +481,15 @@ interface ILeaseBookExtension is ILeaseBookBase {
     function stakeVault() external view returns (address);
     function hashOrder(Order calldata order) external pure returns (bytes32);
     function hashBid(Bid calldata bid) external pure returns (bytes32);
+    function hashOffer(Offer calldata offer) external pure returns (bytes32);
     function hashTerms(Terms calldata terms) external pure returns (bytes32);
 }
 
 /// @title LeaseBook
 /// @notice Holds tenants' deposits and providers' earnings, and opens, meters and closes leases. An order's deposit can only
-/// become a lease on terms computed from that order and from a bid signed by a key of that provider, accepted by the tenant or
-/// its agent. No role moves money, opens leases or pauses what runs. Immutable.
+/// become a lease on terms computed from that order and from a bid, an offer or a fill of a key of that provider, and never
+/// without the tenant's own consent. No role moves money, opens leases or pauses what runs. Immutable.
 /// @dev Amounts in micro-units, rates in micro-units an hour, times in seconds. Lane l of a provider is bits 32*(l mod 8) and
-/// up of word l/8. Signatures are 65 bytes with low s over the EIP-712 domain ("Leaseport", "1"); contract wallets (ERC-1271)
-/// cannot sign in this version, they can send.
+/// up of word l/8. Signatures are over the EIP-712 domain ("Leaseport", "1"): 65 bytes of a key, with low s, or, in any other
+/// length, the 20 bytes of a contract wallet's address and what that wallet asks for (ERC-1271).
 interface ILeaseBook is ILeaseBookCore, ILeaseBookExtension {}

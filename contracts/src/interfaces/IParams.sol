@@ -64,6 +64,10 @@ interface IParams {
     function posting(uint8 token) external view returns (TokenInfo memory info, bool open);
     /// @notice What the book needs to open a lease: the fee, and whether opening is possible.
     function opening() external view returns (uint8 feeSteps, bool open);
+    /// @notice The same of a lease in a token, which may pay a lower fee.
+    function opening(uint8 token) external view returns (uint8 feeSteps, bool open);
+    /// @notice Who may freeze earnings.
+    function court() external view returns (address);
     /// @notice Length of the list.
     function tokenCount() external view returns (uint8);
     /// @notice Where fees go.

@@ -71,4 +71,17 @@ library Rent {
     {
         return rentUp(grace, rate) + earlyFeeMaxUp(rate, minCommit, earlyFeeBps);
     }
+
+    /// @notice The rate of a dutch order: from `startRate` to `maxRate` in a straight line of `climb` seconds, rounded down, and
+    /// `maxRate` from then on.
+    /// @param startRate at most `maxRate`
+    /// @param elapsed seconds since the posting
+    function climbDown(uint256 startRate, uint256 maxRate, uint256 climb, uint256 elapsed)
+        internal
+        pure
+        returns (uint256)
+    {
+        if (elapsed >= climb) return maxRate;
+        return startRate + (maxRate - startRate) * elapsed / climb;
+    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Bid, Order, Terms} from "../types/Types.sol";
+import {Bid, Offer, Order, Terms} from "../types/Types.sol";
 
 /// @title Typed
 /// @notice EIP-712 type hashes and struct hashes of everything that is signed. `test/vectors` holds the same values for the
@@ -32,22 +32,100 @@ library Typed {
     /// @dev Words of the structs, all of whose members are one word each.
     uint256 private constant ORDER_SIZE = 27 * 32;
     uint256 private constant BID_SIZE = 8 * 32;
+    uint256 private constant OFFER_SIZE = 15 * 32;
     uint256 private constant TERMS_SIZE = 19 * 32;
 
-    // The four hashes below read the words as they are passed or lie in memory, which is the ABI encoding and EIP-712's too.
-    // A member with bits beyond its type gives another hash, so it matches nothing that was stored or signed; the one place
-    // that stores a hash of passed words, postOrder, decodes all members for its event and reverts on such bits.
+    // What is hashed below are words as they are passed, or as they lie in memory: the ABI encoding, and EIP-712's too. A
+    // member with bits beyond its type gives another hash, so it matches nothing that was stored or signed, and what does match
+    // is clean. The two places that store a hash of passed words look themselves: postOrder (isClean) and amend (which decodes
+    // all members for its event).
 
-    /// @notice Struct hash of an order: its id.
-    function hashOrder(Order calldata order) internal pure returns (bytes32 hash) {
+    /// @notice Copies an order as it was passed, bits beyond its members' types included, and hashes it.
+    /// @return order holds what nobody has looked at yet, unless `hash` is known
+    /// @return hash its struct hash: its id
+    function copyOrder(Order calldata passed) internal pure returns (Order memory order, bytes32 hash) {
         bytes32 typeHash = ORDER_TYPEHASH;
         uint256 size = ORDER_SIZE;
         assembly ("memory-safe") {
-            // Behind the free pointer, which is not moved: nothing is kept.
+            // The type hash before the members, so that one range is hashed; both stay allocated.
             let free := mload(0x40)
             mstore(free, typeHash)
-            calldatacopy(add(free, 0x20), order, size)
+            order := add(free, 0x20)
+            calldatacopy(order, passed, size)
+            mstore(0x40, add(order, size))
             hash := keccak256(free, add(size, 0x20))
+        }
+    }
+
+    /// @notice Copies an order for its event too: behind the members follow the documents, as the ABI encodes them.
+    /// @return order as copyOrder
+    /// @return hash as copyOrder
+    /// @return size bytes of the event's data, from `order` on
+    function copyPosted(Order calldata passed, bytes calldata needs, bytes calldata endpoint)
+        internal
+        pure
+        returns (Order memory order, bytes32 hash, uint256 size)
+    {
+        (order, hash) = copyOrder(passed);
+        uint256 head = ORDER_SIZE;
+        assembly ("memory-safe") {
+            let at := add(order, head)
+            head := add(head, 0x40)
+            // Where the two documents begin, and each as its length, its bytes and zeros up to a whole word.
+            mstore(at, head)
+            let padded := and(add(needs.length, 0x1f), not(0x1f))
+            mstore(add(at, 0x20), add(head, add(padded, 0x20)))
+            at := add(at, 0x40)
+            mstore(at, needs.length)
+            at := add(at, 0x20)
+            mstore(add(at, needs.length), 0)
+            calldatacopy(at, needs.offset, needs.length)
+            at := add(at, padded)
+            mstore(at, endpoint.length)
+            at := add(at, 0x20)
+            padded := and(add(endpoint.length, 0x1f), not(0x1f))
+            mstore(add(at, endpoint.length), 0)
+            calldatacopy(at, endpoint.offset, endpoint.length)
+            at := add(at, padded)
+            // The zeros behind the last bytes may reach one word further.
+            mstore(0x40, add(at, 0x20))
+            size := sub(at, order)
+        }
+    }
+
+    /// @notice Whether no member has bits beyond its type.
+    function isClean(Order memory order) internal pure returns (bool clean) {
+        assembly ("memory-safe") {
+            function word(from, index) -> value {
+                value := mload(add(from, shl(5, index)))
+            }
+            // tenant, agent, refundTo
+            let dirty := shr(160, or(or(word(order, 0), word(order, 1)), word(order, 2)))
+            // form, token, flags
+            dirty := or(dirty, shr(8, or(or(word(order, 3), word(order, 4)), word(order, 5))))
+            // lots, earlyFeeBps
+            dirty := or(dirty, shr(16, or(word(order, 6), word(order, 14))))
+            // startRate, maxRate
+            dirty := or(dirty, shr(48, or(word(order, 7), word(order, 8))))
+            // climb, minDuration, maxDuration, minCommit, notice, grace, startWindow, expiry
+            let narrow := or(or(word(order, 9), word(order, 11)), or(word(order, 12), word(order, 13)))
+            narrow := or(narrow, or(or(word(order, 15), word(order, 16)), or(word(order, 17), word(order, 20))))
+            dirty := or(dirty, shr(32, narrow))
+            // deposit, minBond, minSignedPaid
+            dirty := or(dirty, shr(64, or(or(word(order, 10), word(order, 18)), word(order, 19))))
+            clean := iszero(dirty)
+        }
+    }
+
+    /// @notice Copies terms as they were passed and hashes them.
+    /// @return terms holds what nobody has looked at yet, unless `hash` is known
+    function copyTerms(Terms calldata passed) internal pure returns (Terms memory terms, bytes32 hash) {
+        uint256 size = TERMS_SIZE;
+        assembly ("memory-safe") {
+            terms := mload(0x40)
+            calldatacopy(terms, passed, size)
+            mstore(0x40, add(terms, size))
+            hash := keccak256(terms, size)
         }
     }
 
@@ -63,21 +141,23 @@ library Typed {
         }
     }
 
+    /// @notice Struct hash of an offer: its id.
+    function hashOffer(Offer calldata offer) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = OFFER_TYPEHASH;
+        uint256 size = OFFER_SIZE;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            calldatacopy(add(free, 0x20), offer, size)
+            hash := keccak256(free, add(size, 0x20))
+        }
+    }
+
     /// @notice Hash of terms: of their ABI encoding, no type hash; they are computed, never signed on their own.
     function hashTerms(Terms memory terms) internal pure returns (bytes32 hash) {
         uint256 size = TERMS_SIZE;
         assembly ("memory-safe") {
             hash := keccak256(terms, size)
-        }
-    }
-
-    /// @notice The same of terms passed to a call.
-    function hashTermsCalldata(Terms calldata terms) internal pure returns (bytes32 hash) {
-        uint256 size = TERMS_SIZE;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            calldatacopy(free, terms, size)
-            hash := keccak256(free, size)
         }
     }
 
@@ -114,5 +194,38 @@ library Typed {
     /// @notice Struct hash of a mutual close.
     function hashClose(uint96 id, bytes32 termsHash, uint32 cum, uint40 deadline) internal pure returns (bytes32) {
         return keccak256(abi.encode(CLOSE_TYPEHASH, id, termsHash, cum, deadline));
+    }
+
+    /// @notice Struct hash of a tenant's consent to a bid.
+    function hashAccept(bytes32 orderHash, bytes32 bidHash, uint40 deadline) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ACCEPT_TYPEHASH, orderHash, bidHash, deadline));
+    }
+
+    /// @notice Struct hash of a funder's consent to pay for an order.
+    function hashFund(bytes32 orderHash, address funder, uint64 amount, uint40 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(FUND_TYPEHASH, orderHash, funder, amount, deadline));
+    }
+
+    /// @notice Struct hash of a tenant's stop.
+    function hashStop(uint96 id, bytes32 termsHash, uint16 reason, uint40 deadline) internal pure returns (bytes32) {
+        return keccak256(abi.encode(STOP_TYPEHASH, id, termsHash, reason, deadline));
+    }
+
+    /// @notice Struct hash of usage that the tenant signed.
+    function hashVoucher(uint96 id, bytes32 termsHash, uint32 cum) internal pure returns (bytes32) {
+        return keccak256(abi.encode(VOUCHER_TYPEHASH, id, termsHash, cum));
+    }
+
+    /// @notice Struct hash of a change of terms.
+    function hashAmend(uint96 id, bytes32 oldTerms, bytes32 newTerms, uint32 cumAt, uint40 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(AMEND_TYPEHASH, id, oldTerms, newTerms, cumAt, deadline));
     }
 }

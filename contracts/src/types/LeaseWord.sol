@@ -118,6 +118,10 @@ library LeaseWord {
         return _with(hot, STOP_AT, MASK_32, value);
     }
 
+    function withRate(Hot hot, uint48 value) internal pure returns (Hot) {
+        return _with(hot, RATE, MASK_48, value);
+    }
+
     function withBalance(Hot hot, uint64 value) internal pure returns (Hot) {
         return _with(hot, 0, MASK_64, value);
     }

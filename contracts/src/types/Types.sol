@@ -15,7 +15,8 @@ struct Order {
     address agent;
     /// who receives what is left of the deposit
     address refundTo;
-    /// 0 auction; 1 dutch (no function of this version opens one)
+    /// 0 auction: the tenant accepts a bid; 1 dutch: the first provider to fill wins, at the rate of that moment. A tenant may
+    /// take a standing offer with either
     uint8 form;
     /// index into the token list of Params
     uint8 token;
@@ -57,7 +58,7 @@ struct Order {
     bytes32 needsHash;
     /// keccak256 of the (salted) manifest
     bytes32 manifestHash;
-    /// Merkle root of providers who may fill; 0: anyone
+    /// Merkle root of the ids of providers who may fill (OpenZeppelin's standard tree of one uint32); 0: anyone
     bytes32 eligible;
     /// keccak256 of the bid endpoint, whose bytes are in the event; 0: none
     bytes32 endpointHash;
@@ -83,7 +84,76 @@ struct Bid {
     uint40 deadline;
 }
 
-/// @notice What a lease runs on, computed by the book from an order and a bid. The book keeps the high 200 bits of its hash
+/// @notice A provider's standing price for a class of work: whoever takes part k < count gets lane firstLane + k. Per part:
+/// rate, bond, liability.
+/// @dev Its id is its EIP-712 struct hash. Ends by its deadline, or by cancelAllBids of the key that signed it.
+struct Offer {
+    /// keccak256 of the ABI encoding of (needsHash, slaPolicy, flags) of the orders that may take it: what the provider
+    /// consents to run
+    bytes32 classHash;
+    uint32 providerId;
+    /// epoch of the signing key; raised by cancelAllBids
+    uint32 bidEpoch;
+    uint32 firstLane;
+    /// parts, 1 to 256
+    uint16 count;
+    uint8 token;
+    uint48 ratePerHour;
+    /// what the provider may lose when it does not start, per part
+    uint64 bond;
+    /// what the provider may lose in a dispute, per part
+    uint64 liability;
+    /// the least minDuration of an order that takes it: the deposit covers it
+    uint32 minDuration;
+    /// the most maxDuration of an order that takes it
+    uint32 maxDuration;
+    /// the longest notice it promises
+    uint32 notice;
+    /// Merkle root of the tenants who may take it (OpenZeppelin's standard tree of one address); 0: anyone
+    bytes32 tenants;
+    /// until when the signature holds
+    uint40 deadline;
+    /// makes the offer unique
+    bytes32 salt;
+}
+
+/// @notice Where the deposit of an order comes from.
+enum FundBy {
+    /// the caller's allowance
+    Caller,
+    /// the caller's permit (ERC-2612) of exactly the deposit, then its allowance
+    Permit,
+    /// the allowance of a funder who signed Fund for this order
+    Fund,
+    /// a funder's ERC-3009 authorization whose nonce is the order's hash
+    Authorization
+}
+
+/// @notice Who pays an order's deposit, and the proof that it wants to. The order names where what is left returns to, and the
+/// funder sends or signs for that very order.
+struct Funding {
+    FundBy by;
+    /// the caller, unless it is Fund or Authorization
+    address funder;
+    /// of the permit, the Fund, or the authorization (its validBefore); nothing for Caller
+    uint40 deadline;
+    /// of the permit, the Fund, or the authorization; empty for Caller
+    bytes signature;
+}
+
+/// @notice Money of one disputed lease, kept from its provider for a time.
+struct Freeze {
+    /// who gets what is awarded
+    address refundTo;
+    uint64 amount;
+    /// after this instant anyone may give it back to the provider; 0: nothing was ever frozen
+    uint32 until;
+    /// all that was ever frozen of this lease, returned or not: never above what it paid
+    uint64 total;
+    uint8 token;
+}
+
+/// @notice What a lease runs on, computed by the book from an order and a bid or an offer. The book keeps the high 200 bits of its hash
 /// (keccak256 of its ABI encoding); every later call passes the terms back.
 struct Terms {
     /// providerId32 | lane32 | gen32

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Directory} from "../../src/Directory.sol";
-import {LeaseBook} from "../../src/LeaseBook.sol";
 import {Lens} from "../../src/Lens.sol";
 import {Params} from "../../src/Params.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
@@ -51,13 +49,13 @@ abstract contract Market is Assertions {
     function setUp() public virtual {
         vm.warp(START);
         vm.chainId(31_337);
-        params = new Params(address(this), treasury, guardian, FEE_STEPS);
-        dollar = new TestDollar();
+        params = Params(_create("Params", abi.encode(address(this), treasury, guardian, FEE_STEPS)));
+        dollar = TestDollar(_create("TestDollar", ""));
         params.listToken(address(dollar), true);
         address bookAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault = new StakeVault(bookAt, address(params), F, W);
-        book = ILeaseBook(address(new LeaseBook(address(params), address(vault), F, W)));
-        lens = new Lens();
+        vault = StakeVault(_create("StakeVault", abi.encode(bookAt, address(params), F, W)));
+        book = ILeaseBook(_create("LeaseBook", abi.encode(address(params), address(vault), F, W)));
+        lens = Lens(_create("Lens", ""));
 
         KeyGrant[] memory keys = new KeyGrant[](2);
         keys[0] = KeyGrant({key: bidder, roles: 1});
@@ -68,6 +66,27 @@ abstract contract Market is Assertions {
         _fund(address(this));
         dollar.approve(address(vault), type(uint256).max);
         vault.deposit(pid, 0, 1000 * DOLLAR);
+    }
+
+    /// @dev From the artefact and not by `new`: else every test contract would hold, and the compiler optimize anew, the
+    /// whole market's code.
+    function _create(string memory name, bytes memory arguments) internal returns (address) {
+        return _created(_creation(name, arguments));
+    }
+
+    function _creation(string memory name, bytes memory arguments) internal view returns (bytes memory) {
+        return bytes.concat(vm.getCode(string.concat(name, ".sol:", name)), arguments);
+    }
+
+    function _created(bytes memory creation) internal returns (address made) {
+        assembly ("memory-safe") {
+            made := create(0, add(creation, 0x20), mload(creation))
+            if iszero(made) {
+                let free := mload(0x40)
+                returndatacopy(free, 0, returndatasize())
+                revert(free, returndatasize())
+            }
+        }
     }
 
     function _fund(address who) internal {

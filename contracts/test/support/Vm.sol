@@ -37,6 +37,7 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function getBlockTimestamp() external view returns (uint256);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function getNonce(address account) external view returns (uint64);
     function toString(uint256 value) external pure returns (string memory);
     function snapshotState() external returns (uint256 id);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {LeaseBook} from "../../src/LeaseBook.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
 import {Order, Terms} from "../../src/types/Types.sol";
 
@@ -278,13 +277,20 @@ contract LeasesTest is Market {
 
     // ---------------------------------------------------------------- construction
 
+    function _refused(uint32 finalReports, uint32 vestEpoch, bytes memory reason) private {
+        bytes memory creation =
+            _creation("LeaseBook", abi.encode(address(params), address(vault), finalReports, vestEpoch));
+        vm.expectRevert(reason);
+        _created(creation);
+    }
+
     function test_ABookRefusesBadWindowsAndAVaultOfAnotherBook() public {
-        vm.expectRevert(abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", 0, 1));
-        new LeaseBook(address(params), address(vault), 0, 1);
-        vm.expectRevert(abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", 1, (1 << 30) + 1));
-        new LeaseBook(address(params), address(vault), 1, (1 << 30) + 1);
-        vm.expectRevert(abi.encodeWithSignature("Vault_NamesOtherBook(address)", address(vault)));
-        new LeaseBook(address(params), address(vault), F, W);
+        _refused(0, 1, abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", 0, 1));
+        _refused(1, 0, abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", 1, 0));
+        uint32 tooLong = (1 << 30) + 1;
+        _refused(tooLong, 1, abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", tooLong, 1));
+        _refused(1, tooLong, abi.encodeWithSignature("Windows_Invalid(uint32,uint32)", 1, tooLong));
+        _refused(F, W, abi.encodeWithSignature("Vault_NamesOtherBook(address)", address(vault)));
         eq(book.finalReports(), F, "F");
         eq(book.vestEpoch(), W, "W");
         eq(book.params(), address(params), "params");

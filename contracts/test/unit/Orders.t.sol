@@ -44,8 +44,18 @@ contract OrdersTest is Market {
 
     function test_EveryFieldOutOfItsBoundsIsRefusedByName() public {
         Order memory order = _order();
+        order.form = 2;
+        _refused(order, abi.encodeWithSignature("Order_Form(uint8)", 2));
+        order = _order();
         order.form = 1;
+        order.climb = 1 days + 1;
         _refused(order, abi.encodeWithSignature("Order_Form(uint8)", 1));
+        order = _order();
+        order.form = 1;
+        order.startRate = order.maxRate + 1;
+        _refused(order, abi.encodeWithSignature("Order_Climb(uint48,uint48)", order.startRate, order.maxRate));
+        order.startRate = order.maxRate = 0;
+        _refused(order, abi.encodeWithSignature("Order_Climb(uint48,uint48)", 0, 0));
         order = _order();
         order.startRate = 1;
         _refused(order, abi.encodeWithSignature("Order_Form(uint8)", 0));
@@ -139,12 +149,17 @@ contract OrdersTest is Market {
 
     function test_DirtyBitsBeyondAFieldsTypeAreRefused() public {
         Order memory order = _order();
-        bytes memory call = abi.encodeCall(book.postOrder, (order, NEEDS, ""));
-        // The highest byte of minBond's word (member 18), which is read by nothing but the event.
-        call[4 + 18 * 32] = 0x01;
-        vm.prank(tenant);
-        (bool ok,) = address(book).call(call);
-        yes(!ok, "refused");
+        // The lowest bit that does not belong to the member's type, member after member.
+        uint8[21] memory widths = [160, 160, 160, 8, 8, 8, 16, 48, 48, 32, 64, 32, 32, 32, 16, 32, 32, 32, 64, 64, 32];
+        for (uint256 member = 0; member < 21; ++member) {
+            bytes memory call = abi.encodeCall(book.postOrder, (order, NEEDS, ""));
+            uint256 bit = widths[member];
+            call[4 + member * 32 + 31 - bit / 8] |= bytes1(uint8(1 << (bit % 8)));
+            vm.prank(tenant);
+            (bool ok, bytes memory reason) = address(book).call(call);
+            yes(!ok && bytes4(reason) == bytes4(keccak256("Order_Malformed()")), vm.toString(member));
+        }
+        _post(order);
     }
 
     function test_AClosedTokenTakesNoNewOrdersAndAPauseStopsPostingAndOpening() public {

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Typed} from "../../src/libraries/Typed.sol";
 import {LeaseWord} from "../../src/types/LeaseWord.sol";
-import {Bid, Order, Terms} from "../../src/types/Types.sol";
+import {Bid, Offer, Order, Terms} from "../../src/types/Types.sol";
 
 import {Market} from "../support/Market.sol";
 import {vm} from "../support/Vm.sol";
@@ -160,6 +160,104 @@ contract TypedTest is Market {
                 "close"
             );
         }
+    }
+
+    function _offerOf(string memory json, string memory path) private pure returns (Offer memory offer) {
+        offer.classHash = vm.parseJsonBytes32(json, string.concat(path, "classHash"));
+        offer.providerId = uint32(_number(json, path, "providerId"));
+        offer.bidEpoch = uint32(_number(json, path, "bidEpoch"));
+        offer.firstLane = uint32(_number(json, path, "firstLane"));
+        offer.count = uint16(_number(json, path, "count"));
+        offer.token = uint8(_number(json, path, "token"));
+        offer.ratePerHour = uint48(_number(json, path, "ratePerHour"));
+        offer.bond = uint64(_number(json, path, "bond"));
+        offer.liability = uint64(_number(json, path, "liability"));
+        offer.minDuration = uint32(_number(json, path, "minDuration"));
+        offer.maxDuration = uint32(_number(json, path, "maxDuration"));
+        offer.notice = uint32(_number(json, path, "notice"));
+        offer.tenants = vm.parseJsonBytes32(json, string.concat(path, "tenants"));
+        offer.deadline = uint40(_number(json, path, "deadline"));
+        offer.salt = vm.parseJsonBytes32(json, string.concat(path, "salt"));
+    }
+
+    function _hashIn(string memory json, string memory path, string memory name) private pure returns (bytes32) {
+        return vm.parseJsonBytes32(json, string.concat(path, name));
+    }
+
+    function test_StructHashesOfWhatPartiesSignAreTheVectors() public view {
+        string[3] memory cases = ["ordinary", "largest", "smallest"];
+        for (uint256 i = 0; i < 3; ++i) {
+            string memory path = string.concat(".cases.", cases[i], ".");
+            string memory m = string.concat(path, "message.");
+            string memory json = _read("offer");
+            eq(book.hashOffer(_offerOf(json, m)), _hashIn(json, path, "structHash"), "offer");
+            json = _read("accept");
+            eq(
+                Typed.hashAccept(
+                    _hashIn(json, m, "orderHash"), _hashIn(json, m, "bidHash"), uint40(_number(json, m, "deadline"))
+                ),
+                _hashIn(json, path, "structHash"),
+                "accept"
+            );
+            json = _read("fund");
+            eq(
+                Typed.hashFund(
+                    _hashIn(json, m, "orderHash"),
+                    vm.parseJsonAddress(json, string.concat(m, "funder")),
+                    uint64(_number(json, m, "amount")),
+                    uint40(_number(json, m, "deadline"))
+                ),
+                _hashIn(json, path, "structHash"),
+                "fund"
+            );
+            json = _read("stop");
+            eq(
+                Typed.hashStop(
+                    uint96(_number(json, m, "id")),
+                    _hashIn(json, m, "termsHash"),
+                    uint16(_number(json, m, "reason")),
+                    uint40(_number(json, m, "deadline"))
+                ),
+                _hashIn(json, path, "structHash"),
+                "stop"
+            );
+            json = _read("voucher");
+            eq(
+                Typed.hashVoucher(
+                    uint96(_number(json, m, "id")), _hashIn(json, m, "termsHash"), uint32(_number(json, m, "cum"))
+                ),
+                _hashIn(json, path, "structHash"),
+                "voucher"
+            );
+            json = _read("amend");
+            eq(
+                Typed.hashAmend(
+                    uint96(_number(json, m, "id")),
+                    _hashIn(json, m, "oldTerms"),
+                    _hashIn(json, m, "newTerms"),
+                    uint32(_number(json, m, "cumAt")),
+                    uint40(_number(json, m, "deadline"))
+                ),
+                _hashIn(json, path, "structHash"),
+                "amend"
+            );
+        }
+    }
+
+    function test_TheDomainsPartsAreTheDomain() public view {
+        (bytes1 fields, string memory name, string memory version, uint256 chainId, address self,,) =
+            book.eip712Domain();
+        eq(bytes32(fields), bytes32(bytes1(0x0f)), "fields");
+        bytes32 separator = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(bytes(name)),
+                keccak256(bytes(version)),
+                chainId,
+                self
+            )
+        );
+        eq(separator, book.domainSeparator(), "separator");
     }
 
     function test_APackedBidIsTheVectors() public view {

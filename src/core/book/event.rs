@@ -213,6 +213,19 @@ pub enum BookEvent {
         reason: u16,
         stop_at: ChainSeconds,
     },
+    /// Both sides agreed on other terms: `cum` seconds of the old ones were paid, `paid` micro-units for them now, and the count begins
+    /// anew at `start_at` and `lane_base`.
+    Amended {
+        id: LeaseId,
+        cum: u32,
+        paid: MicroUnits,
+        start_at: ChainSeconds,
+        stop_at: ChainSeconds,
+        lane_base: u32,
+        balance: MicroUnits,
+        holdback: MicroUnits,
+        terms: Arc<Terms>,
+    },
     /// The provider bills less: usage is `cum`.
     Waived { id: LeaseId, cum: u32, lane_base: u32 },
     /// The tenant got the missing notice out of what was unvested.

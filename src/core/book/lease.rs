@@ -200,8 +200,10 @@ impl Metered<'_> {
         }
         match self.lease.stored {
             StoredPhase::Pending | StoredPhase::Closed => 0,
+            // A voucher may have paid seconds that no report has counted yet.
             StoredPhase::Live => rent::used(
-                self.lane_seconds,
+                self.lane_seconds
+                    .max(self.lease.lane_base.saturating_add(self.lease.settled)),
                 self.lease.lane_base,
                 self.lease.start_at.0,
                 self.lease.stop_at.0,

@@ -38,6 +38,7 @@ impl Book {
             | BookEvent::LeaseDeclined { .. }
             | BookEvent::ToppedUp { .. }
             | BookEvent::Stopped { .. }
+            | BookEvent::Amended { .. }
             | BookEvent::Waived { .. }
             | BookEvent::Compensated { .. }
             | BookEvent::Closed { .. } => self.apply_lease(at, event),
@@ -337,6 +338,33 @@ impl Book {
                     said: at,
                 }));
             }),
+            BookEvent::Amended {
+                id,
+                cum: _,
+                paid: _,
+                start_at,
+                stop_at,
+                lane_base,
+                balance,
+                holdback,
+                terms,
+            } => match RatePerHour::new(terms.ratePerHour.to::<u64>()) {
+                // Usage and payment are counted under the terms in force.
+                Ok(rate) => self.change(at, *id, |lease| {
+                    lease.key.terms = terms.hash();
+                    lease.terms = Arc::clone(terms);
+                    lease.rate = rate;
+                    lease.start_at = *start_at;
+                    lease.stop_at = *stop_at;
+                    lease.lane_base = *lane_base;
+                    lease.balance = *balance;
+                    lease.holdback = *holdback;
+                    lease.settled = 0;
+                    lease.paid = MicroUnits::ZERO;
+                    lease.stop = None;
+                }),
+                Err(error) => self.doubt(at, &format!("lease {id}: amended ratePerHour: {error}")),
+            },
             BookEvent::Waived { id, lane_base, .. } => {
                 self.change(at, *id, |lease| lease.lane_base = *lane_base);
             }

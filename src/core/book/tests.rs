@@ -86,6 +86,63 @@ fn usage_is_what_was_reported_clipped_to_the_time_that_passed() {
 }
 
 #[test]
+fn seconds_that_a_voucher_paid_count_before_any_report_says_so() {
+    let mut events = running();
+    let rows = vec![SettledRow {
+        lane: Lane(0),
+        settled: 300,
+        paid: MicroUnits(208_333),
+    }];
+    events.push((
+        6,
+        BookEvent::Settled {
+            provider: PROVIDER,
+            rows,
+        },
+    ));
+    let before = book(&events);
+    let metered = before.lease_by_id(id(0, 1)).unwrap();
+    assert_eq!(metered.cum(ChainSeconds(1_910)), 300);
+    assert_eq!(metered.owed(ChainSeconds(1_910)), MicroUnits::ZERO);
+    events.push((7, usage(0, 350)));
+    let after = book(&events);
+    assert_eq!(after.lease_by_id(id(0, 1)).unwrap().cum(ChainSeconds(1_910)), 350);
+}
+
+#[test]
+fn an_amendment_counts_anew_on_the_new_terms() {
+    let mut events = running();
+    events.push((6, usage(0, 500)));
+    let mut next = terms(id(0, 1), order_hash(1));
+    next.ratePerHour = alloy::primitives::aliases::U48::from(2 * RATE);
+    events.push((
+        7,
+        BookEvent::Amended {
+            id: id(0, 1),
+            cum: 450,
+            paid: MicroUnits(312_500),
+            start_at: ChainSeconds(1_600),
+            stop_at: ChainSeconds(5_200),
+            lane_base: 450,
+            balance: MicroUnits(4_000_000),
+            holdback: MicroUnits(5),
+            terms: std::sync::Arc::new(next.clone()),
+        },
+    ));
+    events.push((8, usage(0, 600)));
+    let book = book(&events);
+    let metered = book.lease_by_id(id(0, 1)).unwrap();
+    assert_eq!(metered.lease.key.terms, next.hash());
+    assert_eq!(metered.lease.stop_at, ChainSeconds(5_200));
+    assert_eq!(metered.lease.balance, MicroUnits(4_000_000));
+    assert_eq!(metered.cum(ChainSeconds(1_700)), 100, "clipped to the new start");
+    assert_eq!(
+        metered.owed(ChainSeconds(1_800)),
+        RatePerHour::new(2 * RATE).unwrap().owed_down(150)
+    );
+}
+
+#[test]
 fn usage_words_merge_by_maximum_and_never_count_the_guard_bit() {
     let mut events = running();
     events.push((6, usage(0, 500)));

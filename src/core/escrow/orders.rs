@@ -51,7 +51,8 @@ pub struct OrderSlot {
 
 impl Escrow {
     pub(super) fn post(&mut self, doing: &mut Doing, order: &Order) -> Result<(), Refusal> {
-        if !is_tenant(doing.caller, order.tenant, order.agent) {
+        // Nobody is address zero, which an order may name as its agent.
+        if doing.caller.is_zero() || !is_tenant(doing.caller, order.tenant, order.agent) {
             return Err(Refusal::NotTenant);
         }
         self.check_order(order, doing.now)?;
@@ -80,8 +81,18 @@ impl Escrow {
     }
 
     fn check_order(&self, order: &Order, now: u64) -> Result<(), Refusal> {
+        // An auction says nothing of a climb; a dutch order climbs to its highest rate within a day.
+        let form = match order.form {
+            0 => order.startRate.is_zero() && order.climb == 0,
+            1 => {
+                u64::from(order.climb) <= ORDER_LIFE
+                    && !order.maxRate.is_zero()
+                    && order.startRate <= order.maxRate
+            }
+            _ => false,
+        };
         let bounds = [
-            order.form == 0 && order.startRate.is_zero() && order.climb == 0,
+            form,
             order.flags <= FLAGS,
             !order.tenant.is_zero() && !order.refundTo.is_zero() && order.refundTo != self.address,
             (1..=MOST_LOTS).contains(&order.lots) && order.deposit != 0,
@@ -129,7 +140,8 @@ impl Escrow {
         lanes: &[u64],
         signer: Signer,
     ) -> Result<(), Refusal> {
-        if !is_tenant(doing.caller, order.tenant, order.agent) {
+        // Nobody is address zero, which an order may name as its agent.
+        if doing.caller.is_zero() || !is_tenant(doing.caller, order.tenant, order.agent) {
             return Err(Refusal::NotTenant);
         }
         let slot = self.end_order(order, OrderPhase::Accepted)?;
