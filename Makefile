@@ -1,8 +1,10 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test down fmt crds
+.PHONY: help demo check test audit bench down fmt crds image
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -11,13 +13,26 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy core world-unit contracts prepare world lease
+	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare world lease
+
+audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
+	@bash e2e/deny.sh bans licenses sources advisories
 
 demo: ## One paid GPU lease from order to balance sheet, on real parts; leaves all of it running
 	@$(WORLD) demo
 
+bench: ## Measures every bar of docs/benchmarks.md with the release build, and writes the figures there
+	@cargo run --locked -q --release -p leaseport-e2e --bin leaseport-world -- --name bench bench
+
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
+
+image: ## The container image, from the Dockerfile, by docker, podman or buildah
+	@builder=$$(command -v docker || command -v podman || command -v buildah) \
+	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
+	case $$builder in */docker) fixed=--build-arg=SOURCE_DATE_EPOCH=0 ;; *) fixed=--timestamp=0 ;; esac; \
+	"$$builder" build $$fixed --build-arg=VERSION=$(VERSION) --build-arg=REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+	  --tag leaseport:$(VERSION) .
 
 fmt: ## Formats all sources
 	@cargo fmt --all

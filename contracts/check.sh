@@ -122,6 +122,7 @@ step "sizes" sizes || code=1
 step "storage layout is the committed one" layout check || code=1
 step "abi/*.json is what the sources compile to" node tools/abi.js check || code=1
 step "test/vectors/*.json is what the type strings hash to" node tools/vectors.js check || code=1
+step "the vectors are what ethers hashes and recovers" node tools/eip712.js || code=1
 step "a failing test is seen as one" canary || code=1
 gas before
 tests || code=1

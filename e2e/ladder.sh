@@ -36,6 +36,7 @@ for name in "$@"; do
     format) rung format cargo fmt --all -- --check ;;
     clippy) rung clippy cargo clippy --workspace --all-targets --locked -- -D warnings ;;
     core) rung core cargo test --locked -p leaseport --lib --tests ;;
+    deny) rung deny bash e2e/deny.sh bans licenses sources ;;
     world-unit) rung world-unit cargo test --locked -p leaseport-e2e --lib ;;
     contracts) rung contracts bash contracts/check.sh ;;
     prepare) rung prepare cargo run --locked -q -p leaseport-e2e --bin leaseport-world -- prepare ;;

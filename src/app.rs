@@ -35,7 +35,14 @@ use crate::{
         reconcile::{Outcome, Pace, run},
         reflected::{Health, Reflected, Watches},
     },
-    observe::{clock::Clock, lease::Eyes, markets::Markets, meters::Meters, offer::in_play, stores::Stores},
+    observe::{
+        clock::Clock,
+        lease::{Eyes, Memory},
+        markets::Markets,
+        meters::Meters,
+        offer::in_play,
+        stores::Stores,
+    },
     ops_http::{self, Ready},
     telemetry::{Metrics, MetricsError},
 };
@@ -347,12 +354,14 @@ fn act(
             markets: Markets::default(),
             clock: Clock::default(),
             settings: Arc::new(config.settings.clone()),
+            memory: Memory::default(),
         },
         meters: Meters::default(),
         transacts: Transacts::default(),
         metrics: metrics.clone(),
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),
+        watches: caches.watches(),
     };
     let (moved_tx, moved) = watch::channel(0u64);
     let moved_tx = Arc::new(moved_tx);
@@ -364,11 +373,20 @@ fn act(
         caches.wallets.clone(),
         moved_tx,
     );
+    let followed = {
+        let markets = context.eyes.markets.clone();
+        move |market: &ComputeMarket| markets.get(&market.name_any()).is_some()
+    };
+    let markets = stream::select_all([
+        caches.markets.changes(RESYNC).boxed(),
+        // What a view says of its endpoints and of finality is shown with the view.
+        on_blocks(moved.clone(), stores.markets.clone(), followed).boxed(),
+    ]);
     spawn(
         &mut loops,
         &context,
         "market",
-        caches.markets.changes(RESYNC),
+        markets,
         stop,
         move |context, name| market::pass(context, desk.clone(), name),
     );

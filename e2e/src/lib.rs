@@ -1,6 +1,7 @@
 //! Real parts for Leaseport's tests, its demo and its benchmarks: a control plane, a node, GPUs, a chain, and cuts
-//! between them. Nothing here is shipped to a cluster, and nothing here but `scene` knows what Leaseport does.
+//! between them. Nothing here is shipped to a cluster, and nothing here but `scene` and `bench` knows what Leaseport does.
 
+pub mod bench;
 mod command;
 pub mod image;
 pub mod prepare;

@@ -74,6 +74,8 @@ enum Command {
     },
     /// Play one lease from order to balance sheet on a fresh world, tell it, and leave all of it running.
     Demo,
+    /// Measure every bar of docs/benchmarks.md on a fresh world, print the figures and write them there.
+    Bench,
     /// Start a stopped part again.
     StartPart {
         /// Its name, as in `status`.
@@ -181,6 +183,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
                 ..Options::from_env(&cli.name)
             };
             leaseport_e2e::scene::demo::play(world)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench => {
+            let world = Options {
+                run_dir,
+                ..Options::from_env(&cli.name)
+            };
+            leaseport_e2e::bench::run(world)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::StartPart { part } => {

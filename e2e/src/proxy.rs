@@ -1,7 +1,8 @@
 //! A TCP proxy that can be cut and restored, to put an outage between two parts without touching either. It copies
-//! bytes and understands none of them, so TLS passes through it.
+//! bytes and understands none of them, so TLS passes through it; who wants to understand them may listen in.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,28 @@ use std::thread;
 use std::time::Duration;
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// After a connection that could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// What a copy takes in at once.
+const PIECE: usize = 64 * 1024;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From whoever connected.
+    ToServer,
+    /// To whoever connected.
+    ToClient,
+}
+
+/// Somebody who listens in; bytes are shown before they are passed on, and cannot be changed.
+pub trait Tap: Send + Sync {
+    /// These bytes came on this connection.
+    fn passed(&self, connection: u64, direction: Direction, bytes: &[u8]);
+
+    /// Nothing more comes on this connection.
+    fn ended(&self, connection: u64);
+}
 
 /// A running proxy; dropping it closes the listener and every connection.
 #[derive(Debug)]
@@ -20,11 +42,20 @@ pub struct Proxy {
     acceptor: Mutex<Option<Acceptor>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     open: Mutex<Vec<(u64, TcpStream, TcpStream)>>,
     next: AtomicU64,
     accepted: AtomicU64,
+    tap: Mutex<Option<Arc<dyn Tap>>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("accepted", &self.accepted)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +103,12 @@ impl Proxy {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
+    /// From now on somebody listens in. Connections that are open are closed, so that nothing passes unheard.
+    pub fn tap(&self, tap: Arc<dyn Tap>) {
+        *self.shared.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(tap);
+        self.close_connections();
+    }
+
     /// Closes every connection and refuses new ones until [`Proxy::restore`].
     pub fn cut(&self) {
         let acceptor = self
@@ -81,6 +118,8 @@ impl Proxy {
             .take();
         if let Some(acceptor) = acceptor {
             acceptor.stop.store(true, Ordering::SeqCst);
+            // The listener waits for a connection; this one tells it to look.
+            TcpStream::connect_timeout(&self.address, DIAL_TIMEOUT).ok();
             acceptor.thread.join().ok();
         }
         self.close_connections();
@@ -112,19 +151,20 @@ impl Proxy {
     }
 
     fn accept(&self, listener: TcpListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, target, stopped) = (Arc::clone(&self.shared), self.target, Arc::clone(&stop));
         let thread = thread::spawn(move || {
-            while !stopped.load(Ordering::SeqCst) {
-                match listener.accept() {
-                    Ok((client, _)) => {
-                        shared.accepted.fetch_add(1, Ordering::SeqCst);
-                        let (shared, stopped) = (Arc::clone(&shared), Arc::clone(&stopped));
-                        thread::spawn(move || shared.forward(client, target, &stopped).ok());
-                    }
-                    Err(_) => thread::sleep(ACCEPT_PAUSE),
+            for client in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    break;
                 }
+                let Ok(client) = client else {
+                    thread::sleep(ACCEPT_PAUSE);
+                    continue;
+                };
+                shared.accepted.fetch_add(1, Ordering::SeqCst);
+                let (shared, stopped) = (Arc::clone(&shared), Arc::clone(&stopped));
+                thread::spawn(move || shared.forward(client, target, &stopped).ok());
             }
         });
         *self.acceptor.lock().unwrap_or_else(PoisonError::into_inner) = Some(Acceptor { stop, thread });
@@ -141,7 +181,6 @@ impl Drop for Proxy {
 impl Shared {
     /// Connects one client to the target and copies until either side ends.
     fn forward(&self, client: TcpStream, target: SocketAddr, cut: &AtomicBool) -> io::Result<()> {
-        client.set_nonblocking(false)?;
         let server = TcpStream::connect_timeout(&target, DIAL_TIMEOUT)?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
@@ -155,9 +194,23 @@ impl Shared {
             open.push((number, client.try_clone()?, server.try_clone()?));
         }
         let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
-        let upstream = thread::spawn(move || copy(from_client, to_server));
-        copy(server, client);
-        upstream.join().ok();
+        let tap = self.tap.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match tap {
+            None => {
+                let upstream = thread::spawn(move || copy(from_client, to_server));
+                copy(server, client);
+                upstream.join().ok();
+            }
+            Some(tap) => {
+                let listening = Arc::clone(&tap);
+                let upstream = thread::spawn(move || {
+                    overheard(from_client, to_server, &*listening, number, Direction::ToServer);
+                });
+                overheard(server, client, &*tap, number, Direction::ToClient);
+                upstream.join().ok();
+                tap.ended(number);
+            }
+        }
         self.open
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -173,11 +226,26 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     from.shutdown(Shutdown::Read).ok();
 }
 
+/// As [`copy`], with each piece shown to the tap before it is passed on.
+fn overheard(mut from: TcpStream, mut to: TcpStream, tap: &dyn Tap, connection: u64, direction: Direction) {
+    let mut piece = vec![0; PIECE];
+    while let Ok(length) = from.read(&mut piece) {
+        let bytes = piece.get(..length).unwrap_or_default();
+        if bytes.is_empty() {
+            break;
+        }
+        tap.passed(connection, direction, bytes);
+        if to.write_all(bytes).is_err() {
+            break;
+        }
+    }
+    to.shutdown(Shutdown::Write).ok();
+    from.shutdown(Shutdown::Read).ok();
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use std::io::{Read as _, Write as _};
 
     use super::*;
 
@@ -256,5 +324,36 @@ mod tests {
         let proxy = Proxy::start(unused).unwrap();
         let mut stream = TcpStream::connect(proxy.addr()).unwrap();
         assert!(say(&mut stream, "anyone?").is_err());
+    }
+
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<(Direction, String)>>);
+
+    impl Tap for Notes {
+        fn passed(&self, _connection: u64, direction: Direction, bytes: &[u8]) {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            self.0.lock().unwrap().push((direction, text));
+        }
+
+        fn ended(&self, _connection: u64) {}
+    }
+
+    #[test]
+    fn a_tap_sees_both_ways_from_the_first_byte_and_changes_nothing() {
+        let proxy = Proxy::start(echo()).unwrap();
+        let mut before = TcpStream::connect(proxy.addr()).unwrap();
+        say(&mut before, "unheard").unwrap();
+        let notes = Arc::new(Notes::default());
+        proxy.tap(notes.clone());
+        assert!(say(&mut before, "lost").is_err());
+        let mut heard = TcpStream::connect(proxy.addr()).unwrap();
+        assert_eq!(say(&mut heard, "heard").unwrap(), "heard");
+        assert_eq!(
+            *notes.0.lock().unwrap(),
+            [
+                (Direction::ToServer, "heard".to_owned()),
+                (Direction::ToClient, "heard".to_owned())
+            ]
+        );
     }
 }

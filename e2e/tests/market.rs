@@ -97,7 +97,7 @@ impl Founder {
     }
 
     fn look<'a>(&self, verb: &'a str, chain: &'a Chain, directory: &'a str) -> [&'a str; 7] {
-        ["market", verb, "--json", "--rpc", &chain.url, "--market-directory", directory]
+        ["market", verb, "--json", "--rpc", &chain.url, "--directory", directory]
     }
 }
 

@@ -253,9 +253,14 @@ impl TransactContext {
         signer: &dyn WalletSigner,
     ) -> Result<ComputeTransaction, SubmitError> {
         let from = signer.address();
-        let estimate = self.publisher.simulate(from, &intent.call).await?;
-        let gas_limit = gas_limit_for(estimate);
-        let quote = self.publisher.quote().await?;
+        // Three questions that do not wait for each other; a bid is a race.
+        let (estimate, quote, have) = tokio::join!(
+            self.publisher.simulate(from, &intent.call),
+            self.publisher.quote(),
+            self.publisher.balance(from)
+        );
+        let gas_limit = gas_limit_for(estimate?);
+        let quote = quote?;
         let fees = first_fees(quote, &self.terms.fees);
         if intent.kind.is_speculative() && !fees.covers(quote.base_fee) {
             return Err(SubmitError::TooDear {
@@ -270,7 +275,7 @@ impl TransactContext {
         let need = reserved(list)
             .saturating_add(U256::from(cost))
             .saturating_add(intent.call.value);
-        let have = self.publisher.balance(from).await?;
+        let have = have?;
         if have < need {
             self.wallet_trouble.notify_one();
             return Err(SubmitError::InsufficientFunds {
@@ -347,6 +352,12 @@ impl TransactContext {
         let status = object.status.as_ref();
         if status.is_some_and(|status| condition::is_true(&status.conditions, condition::NONCE_FOREIGN)) {
             return Err(SubmitError::NonceForeign(wallet.clone()));
+        }
+        let shared = status
+            .and_then(|status| condition::get(&status.conditions, condition::READY))
+            .is_some_and(|ready| ready.reason == condition::reason::KEY_SHARED);
+        if shared {
+            return Err(SubmitError::KeyShared(wallet.clone()));
         }
         Ok(object)
     }

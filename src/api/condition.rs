@@ -16,6 +16,8 @@ pub const ENDPOINTS_REACHABLE: &str = "EndpointsReachable";
 pub const ENDPOINTS_AGREE: &str = "EndpointsAgree";
 /// Market: the finalized block moves.
 pub const FINALITY_ADVANCING: &str = "FinalityAdvancing";
+/// Market: every watch of the operator is live, so what it knows of the cluster is not old.
+pub const WATCHES_LIVE: &str = "WatchesLive";
 /// Wallet: holds coin for the next transactions. Lease: the escrow covers the next hours.
 pub const FUNDED: &str = "Funded";
 /// Wallet: the chain counts transactions we did not send.
@@ -73,6 +75,8 @@ pub mod reason {
     pub const WRONG_CHAIN: &str = "WrongChain";
     /// What is known is older than it may be.
     pub const STALE: &str = "Stale";
+    /// Another wallet uses the same key.
+    pub const KEY_SHARED: &str = "KeyShared";
     /// A Secret or a key in it is missing or is no key.
     pub const KEY_UNREADABLE: &str = "KeyUnreadable";
     /// Too little money or coin.

@@ -152,12 +152,42 @@ fn start_depth() -> i32 {
 }
 
 /// For acts that cannot be undone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.tag) || !has(self.depth)")
+        .message("finality.settle has at most one of tag and depth: remove depth where the chain has tags")
+        .field_path(".depth")
+)]
 pub struct SettleFinality {
-    /// Block tag after which nothing is undone: `finalized`.
-    #[serde(default)]
-    pub tag: SettleTag,
+    /// Block tag after which nothing is undone: `finalized` (what counts when neither this nor `depth` is given), or `safe`, which
+    /// trusts the sequencer's posted batches before the chain below is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<SettleTag>,
+    /// Blocks below the newest after which nothing is undone, for chains that have no tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub depth: Option<i32>,
+    /// How far the settled block may lie behind the newest, in chain time, before `FinalityAdvancing` is False: `1h`. Rollups settle
+    /// 20 to 30 minutes late as a rule.
+    #[serde(default = "stalled_after")]
+    #[schemars(regex(pattern = pattern::DURATION), length(min = 2, max = pattern::DURATION_LENGTH))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('10s') && duration(self) <= duration('168h')").message("stalledAfter must lie between 10s and 168h"))]
+    pub stalled_after: String,
+}
+
+impl Default for SettleFinality {
+    fn default() -> Self {
+        Self {
+            tag: None,
+            depth: None,
+            stalled_after: stalled_after(),
+        }
+    }
+}
+
+fn stalled_after() -> String {
+    "1h".to_owned()
 }
 
 /// Block tag after which nothing is undone.
@@ -167,6 +197,8 @@ pub enum SettleTag {
     /// The chain's own `finalized` block.
     #[default]
     Finalized,
+    /// The chain's own `safe` block.
+    Safe,
 }
 
 /// How transactions are priced.
@@ -215,7 +247,8 @@ pub struct ComputeMarketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contracts: Option<MarketContracts>,
     /// `Ready` (contracts verified and the chain followed), `EndpointsReachable`, `ContractsVerified`, `ChainSynced` (head moves),
-    /// `FinalityAdvancing`, `EndpointsAgree`.
+    /// `FinalityAdvancing` (False stops deleting and nothing else), `EndpointsAgree` (False stops money, not workloads; Unknown with
+    /// one endpoint), `WatchesLive` (what the operator knows of the cluster is not old).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

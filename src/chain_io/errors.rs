@@ -149,7 +149,10 @@ impl Origin<'_> {
     pub(super) fn timed_out(self, after: Duration) -> RpcFailure {
         self.failure(
             RpcErrorClass::Transient,
-            format!("no answer in {} ms", after.as_millis()),
+            format!(
+                "no answer in {} ms; check that the node runs and is reachable",
+                after.as_millis()
+            ),
         )
     }
 
@@ -243,11 +246,15 @@ fn connection_words(error: &TransportErrorKind) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return format!("cannot connect: {}", io.kind());
+            return format!(
+                "cannot connect: {}; check that the node runs and that host and port are right (not shown: a URL may hold a key)",
+                io.kind()
+            );
         }
         cause = error.source();
     }
-    "cannot connect: check that the endpoint runs and that its address resolves".into()
+    "cannot connect; check that the node runs and that its name resolves (not shown: a URL may hold a key)"
+        .into()
 }
 
 /// JSON-RPC names few codes, so servers' words decide (EIP-1474; the lists are what public servers say).

@@ -6,6 +6,7 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
+use super::value;
 use crate::{
     chain_io::{
         sequence::{self, Sequence, SequenceError},
@@ -21,7 +22,7 @@ pub struct ChainArgs {
     #[arg(long, value_name = "URL", env = "LEASEPORT_RPC_URL", hide_env_values = true)]
     pub rpc: String,
     /// Refuse an endpoint that serves another chain.
-    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID")]
+    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID", value_parser = value::number::<u64>)]
     pub chain_id: Option<u64>,
     /// File with the private key that sends and pays: 64 hexadecimal digits.
     #[arg(long, value_name = "FILE", env = "LEASEPORT_KEY_FILE")]

@@ -15,13 +15,14 @@ use kube::Client;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use super::value;
 use crate::{
     core::{
         documents::session::GatewayFacts,
         time::{Steady, UnixMillis},
     },
     gateway::{
-        ClusterDirectory, Gateway, GatewayOptions, ServerError, ServingKey, TlsError, load_facts,
+        ClusterDirectory, FactsError, Gateway, GatewayOptions, ServerError, ServingKey, TlsError, load_facts,
         routes::router,
         server::{bind, serve},
         state::Clock,
@@ -42,7 +43,8 @@ pub struct GatewayArgs {
         long,
         value_name = "ADDRESS",
         default_value = "0.0.0.0:8443",
-        env = "LEASEPORT_GATEWAY_LISTEN"
+        env = "LEASEPORT_GATEWAY_LISTEN",
+        value_parser = value::socket
     )]
     pub listen: SocketAddr,
     /// Namespace of the ComputeProvider and its ComputeLeases.
@@ -51,7 +53,8 @@ pub struct GatewayArgs {
         short,
         value_name = "NAMESPACE",
         default_value = "leaseport",
-        env = "LEASEPORT_NAMESPACE"
+        env = "LEASEPORT_NAMESPACE",
+        value_parser = value::namespace
     )]
     pub namespace: String,
     /// Name of the ComputeProvider this gateway belongs to.
@@ -59,12 +62,13 @@ pub struct GatewayArgs {
         long,
         value_name = "NAME",
         required_unless_present = "print_pin",
-        env = "LEASEPORT_PROVIDER"
+        env = "LEASEPORT_PROVIDER",
+        value_parser = value::name
     )]
     pub provider: Option<String>,
     /// Host and port tenants call, as their requests are signed for it; repeat for several. Left out, that of the ComputeProvider's
     /// spec.gateway.url.
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = value::authority)]
     pub authority: Vec<String>,
     /// Certificate chain in PEM, leaf first; with --tls-key.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls_dir")]
@@ -85,10 +89,15 @@ pub struct GatewayArgs {
     #[arg(long)]
     pub print_pin: bool,
     /// Network of a proxy whose X-Forwarded-For is believed for rate limits; repeat for several.
-    #[arg(long, value_name = "CIDR")]
+    #[arg(long, value_name = "CIDR", value_parser = value::block)]
     pub trust_forwarded_from: Vec<IpNet>,
     /// Seconds that open requests get to finish after a stop was asked for.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        allow_hyphen_values = true
+    )]
     pub shutdown_grace: u64,
 }
 
@@ -96,13 +105,20 @@ pub struct GatewayArgs {
 #[derive(Debug, Error)]
 pub enum GatewayCommandError {
     /// No serving key.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error(
+        "{flag} {source}; name a file or folder that this process may read, and write where a pair is to be made"
+    )]
+    Tls {
+        /// Where it was looked for.
+        flag: &'static str,
+        /// Why.
+        source: TlsError,
+    },
     /// No socket.
     #[error(transparent)]
     Server(#[from] ServerError),
     /// No cluster.
-    #[error("no cluster to talk to: {0}; set KUBECONFIG, or run in a pod with a service account")]
+    #[error("no cluster to talk to: {}; set KUBECONFIG to a kubeconfig, or run in a pod with a service account", value::one_line(&.0.to_string()))]
     Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The provider's URL is no https URL.
     #[error("ComputeProvider's spec.gateway.url: {0}")]
@@ -191,9 +207,10 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
     Ok(())
 }
 
-fn serving_key(args: &GatewayArgs) -> Result<ServingKey, TlsError> {
+fn serving_key(args: &GatewayArgs) -> Result<ServingKey, GatewayCommandError> {
+    let of = |flag| move |source| GatewayCommandError::Tls { flag, source };
     match (&args.tls_cert, &args.tls_key) {
-        (Some(cert), Some(key)) => ServingKey::from_files(cert, key),
+        (Some(cert), Some(key)) => ServingKey::from_files(cert, key).map_err(of("--tls-cert and --tls-key:")),
         (_, _) => {
             // Clients go by the pin; the name in the certificate is for people who look.
             let names = args.authority.iter().map(|name| host(name)).collect::<Vec<_>>();
@@ -202,7 +219,7 @@ fn serving_key(args: &GatewayArgs) -> Result<ServingKey, TlsError> {
             } else {
                 names
             };
-            ServingKey::self_signed(&args.tls_dir, names)
+            ServingKey::self_signed(&args.tls_dir, names).map_err(of("--tls-dir"))
         }
     }
 }
@@ -224,6 +241,7 @@ async fn who_am_i(
     provider: &str,
     stop: &CancellationToken,
 ) -> Result<Option<GatewayFacts>, GatewayCommandError> {
+    let mut told = String::new();
     loop {
         match load_facts(client, &args.namespace, provider).await {
             Ok((mut facts, found)) => {
@@ -239,12 +257,39 @@ async fn who_am_i(
                 }
                 return Ok(Some(facts));
             }
-            Err(error) => tracing::warn!(%error, "the gateway does not know yet who it is"),
+            Err(error) => {
+                let words = format!("{error}; {}", remedy(&error));
+                // It may take as long as the admin takes: said once, and again when it changes.
+                if words != told {
+                    tracing::warn!(
+                        namespace = args.namespace,
+                        "the gateway does not know yet who it is: {words}"
+                    );
+                    told = words;
+                }
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),
             () = tokio::time::sleep(ASK) => {}
         }
+    }
+}
+
+/// What an admin does about it.
+fn remedy(error: &FactsError) -> &'static str {
+    match error {
+        FactsError::Read { source, .. } => match source.as_ref() {
+            kube::Error::Api(status) if status.code == 404 => {
+                "create it, or correct --namespace and --provider, or its spec.marketRef"
+            }
+            kube::Error::Api(status) if status.code == 403 => {
+                "bind the gateway's rights to its service account (deploy/rbac-gateway.yaml)"
+            }
+            _ => "it is asked again until the API server answers",
+        },
+        FactsError::NoContracts(_) => "it goes on when the market is Ready",
+        FactsError::Field(_, _) => "correct the object",
     }
 }
 

@@ -10,13 +10,17 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, TxKind, U256};
+use alloy::providers::Provider;
 use alloy::sol_types::SolCall;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use thiserror::Error;
 
 use self::manifest::{Manifest, ManifestError};
-use super::chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat};
+use super::{
+    chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat},
+    value,
+};
 use crate::{
     chain_io::{
         bindings::TestDollar,
@@ -71,7 +75,7 @@ pub struct DeployArgs {
     #[arg(long, value_name = "F,W")]
     pub windows: Option<WindowsText>,
     /// Address of a dollar token to list; repeat for several. On a local chain a test dollar is made when none is given.
-    #[arg(long = "token", value_name = "ADDRESS")]
+    #[arg(long = "token", value_name = "ADDRESS", value_parser = value::address)]
     pub tokens: Vec<Address>,
     /// Protocol fee of leases in percent of 0.1 steps, at most 10.
     #[arg(long, value_name = "PERCENT", default_value = "2.5")]
@@ -81,19 +85,19 @@ pub struct DeployArgs {
     #[arg(long, value_name = "TEXT", default_value = "leaseport 1")]
     pub salt: String,
     /// Who may propose to the timelock and cancel in it, beside the Governor; the deployer when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub council: Option<Address>,
     /// Who may pause posting and opening; the council when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub guardian: Option<Address>,
     /// Who may list tokens; the council when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub lister: Option<Address>,
     /// Who rules in disputes; the council when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub arbiter: Option<Address>,
     /// Gets the treasury's half of fees, and PORT as it vests; the timelock when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub treasury: Option<Address>,
     /// What a dispute costs its loser, in tokens; at most 1000.
     #[arg(long, value_name = "DOLLARS", default_value = "20", value_parser = court_fee)]
@@ -113,11 +117,17 @@ pub struct ShowArgs {
     #[arg(long, value_name = "URL", env = "LEASEPORT_RPC_URL", hide_env_values = true)]
     pub rpc: String,
     /// Refuse an endpoint that serves another chain.
-    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID")]
+    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID", value_parser = value::number::<u64>)]
     pub chain_id: Option<u64>,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
-    pub market_directory: Address,
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
     /// Form of the answer.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -141,13 +151,19 @@ pub struct MintArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
-    pub market_directory: Address,
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
     /// Who gets them.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub to: Address,
     /// How many, such as 1000 or 12.5.
-    #[arg(long, value_name = "DOLLARS", value_parser = amount)]
+    #[arg(long, value_name = "DOLLARS", value_parser = amount, allow_hyphen_values = true)]
     pub amount: MicroUnits,
     /// Form of the answer.
     #[command(flatten)]
@@ -210,7 +226,7 @@ pub enum MarketError {
     #[error(transparent)]
     Sequence(Box<SequenceError>),
     /// The market cannot be read.
-    #[error("--market-directory: {0}")]
+    #[error("--directory: {0}")]
     Contracts(#[source] Box<ContractsError>),
     /// The market is not whole.
     #[error(transparent)]
@@ -221,6 +237,16 @@ pub enum MarketError {
     /// A manifest cannot be read or written, or is another market's.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Nothing lives where a token should.
+    #[error(
+        "--token {token}: no contract on chain {chain}: name the token's address on this chain, or another --rpc"
+    )]
+    NotAToken {
+        /// The address given.
+        token: Address,
+        /// The chain asked.
+        chain: u64,
+    },
     /// Test money is for local chains.
     #[error("chain {0} is not local: test dollars exist on local chains only (1337, 31337 to 31399)")]
     NotLocal(u64),
@@ -271,7 +297,7 @@ impl ShowArgs {
         let endpoints = sequence::connect(&self.rpc, self.chain_id.map(ChainId))
             .await
             .map_err(ChainArgsError::from)?;
-        let contracts = Contracts::read(&endpoints, self.market_directory).await?;
+        let contracts = Contracts::read(&endpoints, self.directory).await?;
         Ok((endpoints, contracts))
     }
 }
@@ -291,6 +317,24 @@ async fn run_deploy(args: DeployArgs, out: &mut (impl Write + Send)) -> Result<(
         court_fee: args.court_fee.0,
         dollars: args.tokens,
     };
+    // Asked before anything is sent, so that no half of a market is paid for.
+    for token in &wanted.dollars {
+        let at = *token;
+        let code = sequence
+            .endpoints()
+            .ask(
+                "eth_getCode",
+                |provider| async move { provider.get_code_at(at).await },
+            )
+            .await
+            .map_err(SequenceError::from)?;
+        if code.is_empty() {
+            return Err(MarketError::NotAToken {
+                token: at,
+                chain: chain.0,
+            });
+        }
+    }
     let format = args.output.format();
     let mut progress = move |done: &Done| {
         if format == OutputFormat::Text {
@@ -324,7 +368,7 @@ async fn run_mint(args: MintArgs, out: &mut (impl Write + Send)) -> Result<(), M
     if chain_kind(chain) != ChainKind::Local {
         return Err(MarketError::NotLocal(chain.0));
     }
-    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
     let token = contracts.tokens.first().ok_or(MarketError::NoToken)?;
     let mint = TestDollar::mintCall {
         to: args.to,

@@ -22,6 +22,7 @@ pub mod output;
 pub mod provider;
 pub mod request;
 pub mod tenant;
+pub mod value;
 pub mod wallet_file;
 
 /// Connects GPU clusters to a decentralized compute market on an EVM chain.

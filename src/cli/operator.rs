@@ -2,12 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::value;
 use crate::{
-    api::{duration, name},
+    api::name,
     app,
     config::OperatorConfig,
     core::{
@@ -30,47 +33,53 @@ pub enum DnsChoice {
 #[derive(Debug, Clone, Args)]
 pub struct OperatorArgs {
     /// Namespace the operator runs in: its leader lock and the Secrets of endpoint URLs.
-    #[arg(long, env = "POD_NAMESPACE", default_value = name::SYSTEM_NAMESPACE)]
+    #[arg(long, env = "POD_NAMESPACE", default_value = name::SYSTEM_NAMESPACE, value_parser = value::namespace)]
     pub namespace: String,
     /// Name of this replica, for the leader lock and for events.
-    #[arg(long, env = "POD_NAME", default_value = "leaseport-operator")]
+    #[arg(long, env = "POD_NAME", default_value = "leaseport-operator", value_parser = value::name)]
     pub pod_name: String,
     /// Address and port for /metrics, /livez and /readyz.
-    #[arg(long, env = "LEASEPORT_OPS_ADDRESS", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "LEASEPORT_OPS_ADDRESS", default_value = "0.0.0.0:9090", value_parser = value::socket)]
     pub ops_address: SocketAddr,
     /// Image of the placeholder pods that hold promised capacity; it must do nothing until it is stopped.
     #[arg(
         long,
         env = "LEASEPORT_PAUSE_IMAGE",
-        default_value = "registry.k8s.io/pause:3.10"
+        default_value = "registry.k8s.io/pause:3.10",
+        value_parser = value::image
     )]
     pub pause_image: String,
     /// Priority class of placeholder and lease pods; empty for none.
-    #[arg(long, env = "LEASEPORT_PRIORITY_CLASS", default_value = name::LEASE_PRIORITY)]
+    #[arg(long, env = "LEASEPORT_PRIORITY_CLASS", default_value = name::LEASE_PRIORITY, value_parser = value::name_or_none)]
     pub priority_class: String,
     /// Seconds a tenant's program has between stop and kill.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, allow_hyphen_values = true)]
     pub termination_grace_seconds: u32,
     /// Where tenants' names are resolved.
     #[arg(long, env = "LEASEPORT_DNS", value_enum, default_value_t = DnsChoice::Cluster)]
     pub dns: DnsChoice,
     /// Public address blocks that are the provider's own and that tenants may not reach; may be given several times.
-    #[arg(long, value_name = "CIDR")]
-    pub deny_egress: Vec<String>,
+    #[arg(long, value_name = "CIDR", value_parser = value::block)]
+    pub deny_egress: Vec<IpNet>,
     /// Service account of the operator itself; it is bound inside each lease's namespace.
-    #[arg(long, default_value = "leaseport-operator")]
+    #[arg(long, default_value = "leaseport-operator", value_parser = value::name)]
     pub operator_account: String,
     /// Service account of the gateway; it is bound inside each lease's namespace.
-    #[arg(long, default_value = "leaseport-gateway")]
+    #[arg(long, default_value = "leaseport-gateway", value_parser = value::name)]
     pub gateway_account: String,
     /// Report a lease's usage on chain once so much of it is not there yet, for example 1h.
-    #[arg(long, env = "LEASEPORT_REPORT_EVERY", default_value = "1h", value_parser = duration::parse)]
+    #[arg(long, env = "LEASEPORT_REPORT_EVERY", default_value = "1h", value_parser = value::pace, allow_hyphen_values = true)]
     pub report_every: Duration,
     /// Settle once so much reported usage is not paid yet, for example 24h.
-    #[arg(long, env = "LEASEPORT_SETTLE_EVERY", default_value = "24h", value_parser = duration::parse)]
+    #[arg(long, env = "LEASEPORT_SETTLE_EVERY", default_value = "24h", value_parser = value::pace, allow_hyphen_values = true)]
     pub settle_every: Duration,
     /// Claim earnings to the payout address once so much can be claimed, in the token's units.
-    #[arg(long, env = "LEASEPORT_CLAIM_ABOVE", default_value = "10")]
+    #[arg(
+        long,
+        env = "LEASEPORT_CLAIM_ABOVE",
+        default_value = "10",
+        allow_hyphen_values = true
+    )]
     pub claim_above: MicroUnits,
 }
 
@@ -79,7 +88,9 @@ pub struct OperatorArgs {
 /// # Errors
 /// No cluster to talk to, a port that cannot be bound, or the leader's lock was lost.
 pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
-    let client = app::connect().await?;
+    let client = app::connect()
+        .await
+        .map_err(|error| anyhow!("no cluster to talk to: {}; set KUBECONFIG to a kubeconfig, or run in a pod with a service account", value::one_line(&error.to_string())))?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -116,7 +127,7 @@ fn config(args: OperatorArgs) -> OperatorConfig {
                 DnsChoice::Cluster => Dns::Cluster,
                 DnsChoice::Node => Dns::Node,
             },
-            denied_blocks: args.deny_egress,
+            denied_blocks: args.deny_egress.iter().map(ToString::to_string).collect(),
             report_every: args.report_every,
             settle_every: args.settle_every,
             claim_above: args.claim_above,

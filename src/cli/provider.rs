@@ -17,6 +17,7 @@ use thiserror::Error;
 use super::{
     chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat},
     market::{TransactionAnswer, amount},
+    value,
 };
 use crate::{
     chain_io::{
@@ -58,20 +59,26 @@ pub struct RegisterArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
-    pub market_directory: Address,
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
     /// A hot key and what it may do, for example 0x12…:bid or 0x34…:start,report; repeat for several.
     #[arg(long = "operator-key", value_name = "ADDRESS:ROLES", required = true)]
     pub operator_keys: Vec<OperatorKey>,
     /// Where earnings go; the owner when left out.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub payout: Option<Address>,
     /// Public address of the provider's gateway, with the pin that `leaseport gateway --print-pin` prints when its key is
     /// self-signed: https://host:port#spki-sha256=…
     #[arg(long, value_name = "URL")]
     pub gateway_url: Option<PinnedUrl>,
     /// Stake to add, such as 100 or 12.5, from the owner's tokens.
-    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_hyphen_values = true)]
     pub stake: Option<MicroUnits>,
     /// Index of the token of --stake in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
@@ -88,13 +95,19 @@ pub struct StakeArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
-    pub market_directory: Address,
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
     /// The provider's number.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = value::number::<u32>)]
     pub provider: u32,
     /// How much, such as 100 or 12.5.
-    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_hyphen_values = true)]
     pub amount: MicroUnits,
     /// Index of the token in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
@@ -111,10 +124,16 @@ pub struct ClaimArgs {
     #[command(flatten)]
     pub chain: ChainArgs,
     /// Address of the market's Directory.
-    #[arg(long, value_name = "ADDRESS", env = "LEASEPORT_DIRECTORY")]
-    pub market_directory: Address,
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
     /// The provider's number.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = value::number::<u32>)]
     pub provider: u32,
     /// Index of the token in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
@@ -140,9 +159,7 @@ impl FromStr for OperatorKey {
         let (address, roles) = text
             .split_once(':')
             .ok_or("write the address and its roles, for example 0x12…:bid or 0x34…:start,report")?;
-        let address = address
-            .parse()
-            .map_err(|_| format!("{address:?} is no address: write 0x and 40 hexadecimal digits"))?;
+        let address = value::address(address).map_err(|why| format!("{address:?}: {why}"))?;
         let mut bits = 0;
         for role in roles.split(',') {
             bits |= match role.trim() {
@@ -164,7 +181,7 @@ pub enum ProviderError {
     #[error(transparent)]
     Chain(#[from] ChainArgsError),
     /// The market cannot be read.
-    #[error("--market-directory: {0}")]
+    #[error("--directory: {0}")]
     Contracts(#[source] Box<ContractsError>),
     /// A transaction did not do what it should.
     #[error(transparent)]
@@ -175,6 +192,16 @@ pub enum ProviderError {
     /// Two pins.
     #[error("--gateway-url: registration takes one pin; add the second with the gateway's next URL")]
     TwoPins,
+    /// No such provider.
+    #[error(
+        "--provider {id}: the market has {count} providers, numbered from 1; give the number that `leaseport provider register` printed"
+    )]
+    NoProvider {
+        /// What was asked for.
+        id: u32,
+        /// How many there are.
+        count: U256,
+    },
     /// No such token.
     #[error("--token {index}: the market lists {count} tokens, numbered from 0")]
     NoToken {
@@ -265,7 +292,7 @@ async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(
         },
     };
     let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
     let owner = sequence.address();
     // Asked before anything is sent, so that a registration without its stake does not happen.
     if let Some(stake) = args.stake {
@@ -320,7 +347,8 @@ async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(
 
 async fn stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
     let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
+    registered(&sequence, &contracts, args.provider).await?;
     let done = deposit(&mut sequence, &contracts, args.provider, args.token, args.amount).await?;
     let answer = Answer {
         provider_id: args.provider,
@@ -335,8 +363,9 @@ async fn stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), Pro
 
 async fn claim(args: ClaimArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
     let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.market_directory).await?;
+    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
     token(&contracts, args.token)?;
+    registered(&sequence, &contracts, args.provider).await?;
     let call = LeaseBook::claimCall {
         providerId: args.provider,
         token: args.token,
@@ -381,6 +410,23 @@ fn token(contracts: &Contracts, index: u8) -> Result<&ListedToken, ProviderError
             index,
             count: contracts.tokens.len(),
         })
+}
+
+/// Asked before anything is sent for a provider: an approval for one that is not there would be gas for nothing.
+async fn registered(sequence: &Sequence, contracts: &Contracts, id: u32) -> Result<(), ProviderError> {
+    let book = contracts.lease_book.address;
+    let count = read(sequence, move |provider| async move {
+        LeaseBook::new(book, provider)
+            .providerCount()
+            .call()
+            .await
+            .map(U256::from)
+    })
+    .await?;
+    if id == 0 || U256::from(id) > count {
+        return Err(ProviderError::NoProvider { id, count });
+    }
+    Ok(())
 }
 
 async fn afford(sequence: &Sequence, token: &ListedToken, amount: MicroUnits) -> Result<(), ProviderError> {

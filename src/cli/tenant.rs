@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::{
     output::Format,
+    value,
     wallet_file::{self, KeyFileError},
 };
 use crate::{
@@ -134,14 +135,15 @@ pub struct TenantArgs {
     #[arg(long, value_name = "URL", env = "LEASEPORT_RPC_URL", hide_env_values = true)]
     pub rpc: String,
     /// Refuse an endpoint that serves another chain.
-    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID")]
+    #[arg(long, value_name = "ID", env = "LEASEPORT_CHAIN_ID", value_parser = value::number::<u64>)]
     pub chain_id: Option<u64>,
     /// Address of the market's Directory.
     #[arg(
         long,
         alias = "market-directory",
         value_name = "ADDRESS",
-        env = "LEASEPORT_DIRECTORY"
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
     )]
     pub directory: Address,
     /// File with the tenant's private key: 64 hexadecimal digits. A key is never given on the command line.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use kube::{Api, Resource, runtime::reflector::ObjectRef};
 
-use super::context::{Context, MANAGER, wallet_name};
+use super::context::{Context, MANAGER, unwritten, wallet_name};
 use crate::{
     act::{
         bid::{BidHands, Done},
@@ -44,20 +44,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
     if found.meta().deletion_timestamp.is_some() {
         return Outcome::Done;
     }
-    let sight = match context.eyes.bid(found.clone(), context.pod_watch()) {
-        Ok(sight) => sight,
-        Err(error) => {
-            context
-                .tell(
-                    found.as_ref(),
-                    Severity::Warning,
-                    "InvalidSpec",
-                    "Observe",
-                    error.to_string(),
-                )
-                .await;
-            return Outcome::Done;
-        }
+    let seen = context.eyes.bid(found.clone(), context.pod_watch());
+    let Some(sight) = context.legible(found.as_ref(), seen).await else {
+        return Outcome::Done;
     };
     let plan = bid::plan(&sight.observed, &POLICY);
     let mut latest = found.as_ref().clone();
@@ -76,15 +65,15 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
                 )
                 .await
                 {
-                    Some(written) => latest = written,
-                    None => return Outcome::Failed,
+                    Ok(written) => latest = written,
+                    Err(outcome) => return outcome,
                 }
             }
             Ok(Done::Stands(phase)) => {
                 context.metrics.bid(label(phase));
                 match report(context, &sight, &latest, phase, None, plan.reason).await {
-                    Some(written) => latest = written,
-                    None => return Outcome::Failed,
+                    Ok(written) => latest = written,
+                    Err(outcome) => return outcome,
                 }
             }
             Ok(Done::Deleted) => return Outcome::Done,
@@ -173,7 +162,7 @@ async fn report(
     phase: Phase,
     signature: Option<String>,
     reason: &'static str,
-) -> Option<ComputeBid> {
+) -> Result<ComputeBid, Outcome> {
     let old = latest.status.clone().unwrap_or_default();
     let now = time_of(clock::wall().0);
     let mut next = ComputeBidStatus {
@@ -219,12 +208,9 @@ async fn report(
     set(READY, ready, "still in play");
     let api = Api::<ComputeBid>::namespaced(context.client().clone(), &sight.home);
     match status::write(&api, MANAGER, latest, &next, &[]).await {
-        Ok(status::Written::Changed(written)) => Some(*written),
-        Ok(status::Written::Unchanged) => Some(latest.clone()),
-        Err(error) => {
-            tracing::warn!(bid = latest.metadata.name, %error, "status not written");
-            None
-        }
+        Ok(status::Written::Changed(written)) => Ok(*written),
+        Ok(status::Written::Unchanged) => Ok(latest.clone()),
+        Err(error) => Err(unwritten("ComputeBid", latest.metadata.name.as_ref(), &error)),
     }
 }
 

@@ -6,22 +6,24 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, Resource, runtime::reflector::ObjectRef};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{Client, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
 use crate::{
     act::transact::{TransactContext, WalletName},
-    api::{ComputeProvider, reference::WalletRef},
+    api::{ComputeProvider, condition::reason::INVALID_SPEC, reference::WalletRef},
     kube_io::{
+        KubeError,
+        error::Class,
         events::{Events, Happening, Severity},
         reconcile::Outcome,
-        reflected::{Health, Reflected},
+        reflected::{Health, Reflected, Watches},
     },
     observe::{
         lease::{Eyes, PodWatch},
         meters::Meters,
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, Subject},
 };
 
 /// Field manager of everything the operator applies.
@@ -29,6 +31,9 @@ pub const MANAGER: &str = "leaseport-operator";
 
 /// Names are looked at again this often even if no event came: a lost event costs a period, never a lease.
 pub const RESYNC: Duration = Duration::from_secs(300);
+
+/// Until the cache has seen the change that came in between.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 
 /// The means to transact, one a market. Cheap to clone.
 #[derive(Clone, Default)]
@@ -77,6 +82,42 @@ pub struct Context {
     pub events: Events,
     /// The cache of pods, for its health.
     pub pods: Reflected<Pod>,
+    /// Every cache's health.
+    pub watches: Watches,
+}
+
+/// Shows an object's conditions as gauges, for alerts.
+pub fn gauge<K>(metrics: &Metrics, object: &K, conditions: &[Condition])
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (kind, namespace, name) = (K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+    let subject = Subject {
+        kind: &kind,
+        namespace: &namespace,
+        name: &name,
+    };
+    for condition in conditions {
+        let value = match condition.status.as_str() {
+            "True" => 1,
+            "False" => 0,
+            _ => -1,
+        };
+        metrics.condition(&subject, &condition.type_, value);
+    }
+}
+
+/// Takes the gauges of an object that is gone away.
+pub fn ungauge<K>(metrics: &Metrics, name: &ObjectRef<K>, conditions: &[&str])
+where
+    K: Resource<DynamicType = ()>,
+{
+    let subject = Subject {
+        kind: &K::kind(&()),
+        namespace: name.namespace.as_deref().unwrap_or_default(),
+        name: &name.name,
+    };
+    metrics.forget(&subject, conditions);
 }
 
 impl Context {
@@ -111,6 +152,28 @@ impl Context {
         }
     }
 
+    /// What was seen of an object; none when its spec cannot be read, which its people are told, since only they can mend it.
+    pub async fn legible<K, T, E>(&self, about: &K, seen: Result<T, E>) -> Option<T>
+    where
+        K: Resource<DynamicType = ()> + Sync,
+        E: std::fmt::Display,
+    {
+        match seen {
+            Ok(seen) => Some(seen),
+            Err(error) => {
+                self.tell(
+                    about,
+                    Severity::Warning,
+                    INVALID_SPEC,
+                    "Observe",
+                    error.to_string(),
+                )
+                .await;
+                None
+            }
+        }
+    }
+
     /// Counts a pass and says how it ended in the log.
     pub fn passed<K>(
         &self,
@@ -131,6 +194,17 @@ impl Context {
         tracing::debug!(kind, name = %name, outcome = label, "pass");
         outcome
     }
+}
+
+/// How to go on where a status was not written. One that was overtaken is soon looked at again, since the cache will have seen the change
+/// that came in between; a pause after a failure would cost an order that comes meanwhile.
+pub fn unwritten(kind: &'static str, name: Option<&String>, error: &KubeError) -> Outcome {
+    if error.class() == Class::Conflict {
+        tracing::debug!(kind, name, "status overtaken");
+        return Outcome::After(OVERTAKEN);
+    }
+    tracing::warn!(kind, name, %error, "status not written");
+    Outcome::Failed
 }
 
 /// A wallet of a provider: in the provider's namespace unless it says otherwise.

@@ -17,7 +17,7 @@ use crate::{
     api::ComputeLease,
     core::{
         delivery::{Assessment, metered},
-        plan::lease::{self, Action, Clock, Plan, Stage, WorkloadSide},
+        plan::lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
         time::{ChainSeconds, UnixMillis},
         usage::meter::{self, Delivery, MeterState, Write},
     },
@@ -45,27 +45,20 @@ pub async fn pass(context: Context, name: ObjectRef<ComputeLease>) -> Outcome {
 }
 
 async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
-    let sight = match context.eyes.lease(found.clone(), context.pod_watch()).await {
-        Ok(sight) => sight,
-        Err(error) => {
-            context
-                .tell(
-                    found.as_ref(),
-                    Severity::Warning,
-                    "InvalidSpec",
-                    "Observe",
-                    error.to_string(),
-                )
-                .await;
-            return Outcome::Done;
-        }
+    let seen = context.eyes.lease(found.clone(), context.pod_watch()).await;
+    let Some(sight) = context.legible(found.as_ref(), seen).await else {
+        return Outcome::Done;
     };
     let plan = lease::plan(&sight.observed, &sight.policy);
     let metering = meter(context, &sight, &plan);
     let mut failed = None;
     let mut offer = None;
     for action in &plan.actions {
-        match act(context, &sight, &metering, action).await {
+        let done = act(context, &sight, &metering, action).await;
+        if touches(action) {
+            context.eyes.memory.forget(&sight.uid);
+        }
+        match done {
             Ok(Done::Plain) => note(&sight, action),
             Ok(Done::Sent(transaction)) => {
                 tracing::info!(lease = %sight.key.id, ?action, transaction, "transaction handed over");
@@ -88,6 +81,13 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
         }
     }
     if plan.actions.contains(&Action::Release) && failed.is_none() {
+        if sight.observed.chain.proof.is_none() {
+            let text = lease::lost(&left(&sight, &metering));
+            tracing::warn!(lease = %sight.key.id, text, "lease let go of");
+            context
+                .tell(found.as_ref(), Severity::Warning, plan.reason, "Lease", text)
+                .await;
+        }
         context.meters.forget(&sight.uid);
         return Outcome::Done;
     }
@@ -106,6 +106,37 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
         (Some(_), _) | (None, Err(Unwritten::Failed)) => Outcome::Failed,
         (None, Err(Unwritten::Overtaken)) => Outcome::After(OVERTAKEN),
         (None, Ok(())) => plan.again.map_or(Outcome::Done, Outcome::After),
+    }
+}
+
+/// Whether it changes what is remembered of the lease's own objects.
+const fn touches(action: &Action) -> bool {
+    match action {
+        Action::OpenNamespace
+        | Action::RunWorkload
+        | Action::HandOver
+        | Action::PauseWorkload
+        | Action::Destroy(_)
+        | Action::Release => true,
+        Action::Hold
+        | Action::Start
+        | Action::Decline { .. }
+        | Action::Stop { .. }
+        | Action::Finalize
+        | Action::OfferClose => false,
+    }
+}
+
+fn left<'a>(sight: &'a Sight, metering: &Metering) -> Left<'a> {
+    let status = sight.lease.status.as_ref();
+    let usage = status.and_then(|status| status.usage.as_ref());
+    let seconds = |count: Option<i64>| u32::try_from(count.unwrap_or_default()).unwrap_or(u32::MAX);
+    Left {
+        lease: sight.key.id,
+        counted: metering.seconds,
+        reported: seconds(usage.map(|usage| usage.reported_seconds)),
+        settled: seconds(usage.map(|usage| usage.settled_seconds)),
+        namespace: status.and_then(|status| status.namespace.as_deref()),
     }
 }
 
@@ -136,6 +167,8 @@ pub struct Metering {
     pub seconds: u32,
     /// State to persist; none: what status holds is as good.
     pub persist: Option<MeterState>,
+    /// Whether an interval is open.
+    pub side: MeterSide,
 }
 
 /// Feeds the meter with what was seen. An offer to close is a promise about seconds, so they are persisted with it.
@@ -183,6 +216,11 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
             Metering {
                 seconds: meter.lease_seconds(),
                 persist,
+                side: if meter.open_replicas() > 0 {
+                    MeterSide::Counting
+                } else {
+                    MeterSide::Idle
+                },
             }
         })
 }

@@ -19,16 +19,14 @@ use crate::{
     },
     core::{
         delivery::{self, Assessment},
+        documents::manifest::Form,
         money::RatePerHour,
-        plan::{
-            duty::{Sent, Trust},
-            lease::{DeliverySide, ManifestSide, Phase, Plan},
-        },
+        plan::lease::{self as plan, Phase, Plan},
     },
     kube_io::{error::Class, status},
     observe::{
         clock,
-        lease::Sight,
+        lease::{Sight, purse},
         meters::{self, time_of},
     },
 };
@@ -104,7 +102,7 @@ fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>
         escrow: escrow(sight).or_else(|| old.escrow.clone()),
         conditions: old.conditions,
     };
-    conditions(&mut next, sight, plan, failed);
+    conditions(&mut next, sight, plan, metering, failed);
     next
 }
 
@@ -124,7 +122,11 @@ fn workloads(sight: &Sight, delivered: usize, old: &[LeaseWorkload]) -> Vec<Leas
         return old.to_vec();
     };
     vec![LeaseWorkload {
-        kind: format!("{:?}", runnable.manifest.form),
+        kind: match runnable.manifest.form {
+            Form::Deployment => "Deployment",
+            Form::Job => "Job",
+        }
+        .to_owned(),
         name: crate::core::workload::names::WORKLOAD.to_owned(),
         replicas: runnable.manifest.replicas.into(),
         delivered: i32::try_from(delivered).unwrap_or(i32::MAX),
@@ -182,11 +184,8 @@ fn usage(sight: &Sight, metering: &Metering, mut usage: LeaseUsage) -> LeaseUsag
 
 fn escrow(sight: &Sight) -> Option<LeaseEscrow> {
     let found = sight.view.as_ref()?.head.book.lease(&sight.key)?;
-    let now = sight.observed.chain.now;
-    // Whole minutes: a moment that moves with every second would be written with every pass.
-    let dry = found
-        .runs_dry_at(found.lease.start_at, Some(found.lease.settled))
-        .filter(|_| found.lease.start_at <= now);
+    // As from the start: what is settled leaves the balance and the seconds it paid for alike, so this moves only when money comes in.
+    let dry = found.runs_dry_at(found.lease.start_at, None);
     Some(LeaseEscrow {
         balance: found.lease.balance.to_string(),
         rate: RatePerHour::new(found.lease.rate.get()).ok()?.to_string(),
@@ -196,97 +195,46 @@ fn escrow(sight: &Sight) -> Option<LeaseEscrow> {
     })
 }
 
-fn conditions(next: &mut ComputeLeaseStatus, sight: &Sight, plan: &Plan, failed: Option<&ActError>) {
+fn conditions(
+    next: &mut ComputeLeaseStatus,
+    sight: &Sight,
+    plan: &Plan,
+    metering: &Metering,
+    failed: Option<&ActError>,
+) {
     let now = time_of(clock::wall().0);
     let generation = sight.lease.metadata.generation;
-    let mut set = |kind: &str, is: Status, reason: &str, message: String| {
+    let newest = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key));
+    let found = plan::conditions(
+        &sight.observed,
+        plan,
+        metering.side,
+        purse(newest),
+        finding(sight),
+    );
+    for mut finding in found {
+        if let Some(error) = failed.filter(|_| finding.kind == condition::READY) {
+            finding.status = Status::False;
+            finding.reason = error.reason().to_owned();
+            finding.message = error.to_string().chars().take(1024).collect();
+        }
         condition::set(
             &mut next.conditions,
-            kind,
-            is,
-            reason,
-            &message,
+            finding.kind,
+            finding.status,
+            &finding.reason,
+            &finding.message,
             generation,
             now.clone(),
         );
-    };
-    let (synced, why) = match sight.observed.chain.trust {
-        Trust::Fresh => (Status::True, "Fresh"),
-        Trust::Stale { .. } => (Status::Unknown, "Stale"),
-        Trust::Disagreeing => (Status::False, "Disagreement"),
-    };
-    set(
-        condition::CHAIN_SYNCED,
-        synced,
-        why,
-        "the chain view this status was made from".to_owned(),
-    );
-    let (manifest, why, text) = match &sight.observed.manifest {
-        ManifestSide::Ready => (
-            Status::True,
-            "Accepted",
-            "the manifest hashes to the lease's manifestHash".to_owned(),
-        ),
-        ManifestSide::Awaited => (Status::False, "Awaited", "the tenant has not sent it".to_owned()),
-        ManifestSide::Refused { reason } => (Status::False, "Refused", reason.clone()),
-        ManifestSide::Unknown => (
-            Status::Unknown,
-            "ClusterUnknown",
-            "the API server did not answer".to_owned(),
-        ),
-    };
-    set(condition::MANIFEST_RECEIVED, manifest, why, text);
-    let (delivered, finding) = delivered(sight);
-    let reason = finding.as_ref().map_or(plan.reason, |finding| finding.0.as_str());
-    set(
-        condition::DELIVERED,
-        delivered,
-        reason,
-        finding
-            .as_ref()
-            .map_or_else(String::new, |finding| finding.1.clone()),
-    );
-    let started = match sight.observed.duties.start {
-        Sent::Done => (Status::True, "Started"),
-        Sent::Never => (Status::False, "NotStarted"),
-        Sent::InFlight => (Status::False, "StartSent"),
-        Sent::Failed { .. } => (Status::False, "StartReverted"),
-    };
-    set(
-        condition::STARTED,
-        started.0,
-        started.1,
-        "the start transaction".to_owned(),
-    );
-    let stopped = matches!(plan.phase, Phase::Stopped | Phase::Closed);
-    set(
-        condition::STOPPED,
-        stopped.into(),
-        plan.reason,
-        "whether the lease's clock ended".to_owned(),
-    );
-    let closed = plan.phase == Phase::Closed;
-    set(
-        condition::CLOSED,
-        closed.into(),
-        plan.reason,
-        "whether the lease is closed in a finalized block".to_owned(),
-    );
-    let ready = plan.phase == Phase::Active && failed.is_none();
-    let (reason, text) = failed.map_or_else(
-        || (plan.reason, String::new()),
-        |error| (error.reason(), error.to_string().chars().take(1024).collect()),
-    );
-    set(condition::READY, ready.into(), reason, text);
+    }
 }
 
-/// Whether it is delivered, and the first finding that says why not or what the tenant should know.
-fn delivered(sight: &Sight) -> (Status, Option<(String, String)>) {
-    let status = match sight.observed.delivery {
-        DeliverySide::Delivered => Status::True,
-        DeliverySide::Partly | DeliverySide::Withheld => Status::False,
-        DeliverySide::Unknown => Status::Unknown,
-    };
+/// The first finding that says why it is not delivered or what the tenant should know.
+fn finding(sight: &Sight) -> Option<(String, String)> {
     let finding = sight
         .replicas
         .iter()
@@ -294,7 +242,7 @@ fn delivered(sight: &Sight) -> (Status, Option<(String, String)>) {
             Assessment::Delivered { note, .. } => note.clone(),
             Assessment::NotDelivered { finding, .. } | Assessment::Unknown(finding) => Some(finding.clone()),
         });
-    (status, finding.map(|finding| (finding.reason, finding.message)))
+    finding.map(|finding| (finding.reason, finding.message))
 }
 
 const fn api_phase(phase: Phase) -> LeasePhase {

@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    context::{Context, MANAGER, RESYNC},
+    context::{Context, RESYNC, ungauge},
+    market_status::{MARKET_CONDITIONS, report, status_of},
     transaction::{self, TransactionInputs},
     wallet::{self, WalletInputs},
 };
@@ -25,15 +26,14 @@ use crate::{
     act::transact::{MarketTerms, TransactContext},
     api::{
         ComputeMarket, ComputeTransaction, ComputeWallet,
-        condition::{self, CHAIN_SYNCED, CONTRACTS_VERIFIED, ENDPOINTS_REACHABLE, READY, Status},
         duration::{self, DurationError},
-        market::{ComputeMarketStatus, Endpoint, MarketContracts, MarketToken},
+        market::{Endpoint, MarketContracts, SettleFinality, SettleTag},
         wei::{self, WeiError},
     },
     chain_io::{
         contracts::{Contracts, ContractsError},
         endpoint::{EndpointConfig, EndpointError, Endpoints},
-        follower::{Follower, FollowerConfig},
+        follower::{Follower, FollowerConfig, Settle},
         publisher::Publisher,
         reverts::explain,
     },
@@ -42,8 +42,8 @@ use crate::{
         tx::{FeePolicy, Heads},
         view::{ChainView, Freshness},
     },
-    kube_io::{KubeError, events::Severity, reconcile::Outcome, reflected::Reflected, status, within},
-    observe::{clock, markets::Market, meters::time_of},
+    kube_io::{KubeError, events::Severity, reconcile::Outcome, reflected::Reflected, within},
+    observe::{clock, markets::Market},
 };
 
 /// Why a market cannot be followed.
@@ -87,7 +87,9 @@ pub enum MarketError {
 }
 
 impl MarketError {
-    const fn reason(&self) -> &'static str {
+    /// CamelCase, for conditions and events.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::Secret { .. } => "SecretUnreadable",
             Self::NoUrl(_) | Self::Directory(_) | Self::Duration { .. } | Self::Fee(_) => "InvalidSpec",
@@ -162,6 +164,7 @@ pub async fn pass(context: Context, desk: MarketDesk, name: ObjectRef<ComputeMar
         Some(found) if found.meta().deletion_timestamp.is_none() => reconcile(&context, &desk, &found).await,
         Some(_) | None => {
             desk.end(&context, &name.name);
+            ungauge(&context.metrics, &name, MARKET_CONDITIONS);
             Outcome::Done
         }
     };
@@ -240,6 +243,7 @@ async fn start(
     };
     let config = FollowerConfig {
         start_depth: u64::try_from(spec.finality.start.depth).unwrap_or_default(),
+        settle: settle(&spec.finality.settle),
         poll_interval,
         ..FollowerConfig::of(&contracts)
     };
@@ -285,6 +289,15 @@ async fn start(
         .unwrap_or_else(PoisonError::into_inner)
         .insert(name, running);
     Ok(listed)
+}
+
+/// What is final on this chain.
+fn settle(finality: &SettleFinality) -> Settle {
+    match (finality.depth, finality.tag) {
+        (Some(depth), _) => Settle::Depth(u64::try_from(depth).unwrap_or_default()),
+        (None, Some(SettleTag::Safe)) => Settle::Safe,
+        (None, Some(SettleTag::Finalized) | None) => Settle::Finalized,
+    }
 }
 
 struct AbortOnDrop(Follower);
@@ -357,9 +370,11 @@ fn spawn_senders(
     let inputs = WalletInputs {
         context: transact.clone(),
         wallets: stores.wallets.clone(),
+        markets: stores.markets.clone(),
         transactions: stores.transactions.clone(),
         changed: ring,
         heads: heads.clone(),
+        metrics: context.metrics.clone(),
     };
     tasks.spawn(async move {
         wallet::run(inputs).await;
@@ -443,121 +458,22 @@ async fn url_of(context: &Context, namespace: &str, endpoint: &Endpoint) -> Resu
     Ok(text.trim().to_owned())
 }
 
-fn status_of(contracts: &Contracts) -> MarketContracts {
-    let seconds = |value: u32| Some(duration::format_seconds(value.into()));
-    MarketContracts {
-        lease_book: contracts.lease_book.address.to_string(),
-        stake_vault: contracts.stake_vault.address.to_string(),
-        params: contracts.params.address.to_string(),
-        deploy_block: i64::try_from(contracts.from_block).unwrap_or(i64::MAX),
-        final_window: seconds(contracts.windows.final_reports),
-        vest_epoch: seconds(contracts.windows.vest_epoch),
-        tokens: contracts
-            .tokens
-            .iter()
-            .map(|token| MarketToken {
-                id: token.index.into(),
-                symbol: token.symbol.clone(),
-                address: token.asset.to_string(),
-                decimals: decimals(token.scale),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_market_settles_on_what_its_spec_says_and_on_the_finalized_tag_when_it_says_nothing() {
+        let of = |tag, depth| {
+            settle(&SettleFinality {
+                tag,
+                depth,
+                ..SettleFinality::default()
             })
-            .collect(),
-    }
-}
-
-/// Six and as many as the scale has zeros: scale is 10^(decimals - 6).
-fn decimals(scale: u64) -> i32 {
-    i32::try_from(scale.checked_ilog10().unwrap_or(0))
-        .unwrap_or(0)
-        .saturating_add(6)
-}
-
-async fn report(
-    context: &Context,
-    found: &ComputeMarket,
-    contracts: Result<MarketContracts, &MarketError>,
-) -> bool {
-    let old = found.status.clone().unwrap_or_default();
-    let now = time_of(clock::wall().0);
-    let generation = found.metadata.generation;
-    let mut next = ComputeMarketStatus {
-        observed_generation: generation,
-        contracts: old.contracts,
-        conditions: old.conditions,
-    };
-    let view = context
-        .eyes
-        .markets
-        .get(&found.name_any())
-        .and_then(|market| market.view());
-    let (verified, reachable, synced) = match &contracts {
-        Ok(_) => {
-            let synced = match view.as_ref().map(|view| view.freshness) {
-                Some(Freshness::Fresh) => (Status::True, "Fresh", "endpoints advance and agree".to_owned()),
-                Some(Freshness::Stale { .. }) => {
-                    (Status::Unknown, "Stale", "no endpoint advances".to_owned())
-                }
-                Some(Freshness::Disagreement { height }) => (
-                    Status::False,
-                    "Disagreement",
-                    format!("endpoints disagree about block {height}"),
-                ),
-                None => (
-                    Status::Unknown,
-                    "Backfilling",
-                    "reading the contracts' logs for the first time".to_owned(),
-                ),
-            };
-            (
-                (Status::True, "AsExpected", String::new()),
-                (Status::True, "AsExpected", String::new()),
-                synced,
-            )
-        }
-        Err(error) => {
-            let text = error.to_string();
-            let unknown = (Status::Unknown, error.reason(), text.clone());
-            let broken = (Status::False, error.reason(), text);
-            match error {
-                MarketError::Contracts(_) => (broken, unknown.clone(), unknown),
-                MarketError::Secret { .. }
-                | MarketError::NoUrl(_)
-                | MarketError::Endpoint(_)
-                | MarketError::Directory(_)
-                | MarketError::Duration { .. }
-                | MarketError::Fee(_) => (unknown.clone(), broken, unknown),
-            }
-        }
-    };
-    let ready = match &contracts {
-        Ok(_) => synced.clone(),
-        Err(error) => (Status::False, error.reason(), error.to_string()),
-    };
-    for (kind, (is, reason, text)) in [
-        (CONTRACTS_VERIFIED, verified),
-        (ENDPOINTS_REACHABLE, reachable),
-        (CHAIN_SYNCED, synced),
-        (READY, ready),
-    ] {
-        condition::set(
-            &mut next.conditions,
-            kind,
-            is,
-            reason,
-            &text,
-            generation,
-            now.clone(),
-        );
-    }
-    if let Ok(contracts) = contracts {
-        next.contracts = Some(contracts);
-    }
-    let api = Api::<ComputeMarket>::all(context.client().clone());
-    match status::write(&api, MANAGER, found, &next, &[]).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
-        Err(error) => {
-            tracing::warn!(market = found.name_any(), %error, "status not written");
-            false
-        }
+        };
+        assert_eq!(of(None, None), Settle::Finalized);
+        assert_eq!(of(Some(SettleTag::Finalized), None), Settle::Finalized);
+        assert_eq!(of(Some(SettleTag::Safe), None), Settle::Safe);
+        assert_eq!(of(None, Some(64)), Settle::Depth(64));
     }
 }

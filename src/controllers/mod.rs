@@ -5,6 +5,7 @@ pub mod context;
 pub mod lease;
 mod lease_status;
 pub mod market;
+mod market_status;
 pub mod offer;
 pub mod provider;
 pub mod transaction;

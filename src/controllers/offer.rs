@@ -11,7 +11,7 @@ use std::{
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::context::{Context, MANAGER};
+use super::context::{Context, MANAGER, unwritten};
 use crate::{
     api::{
         ComputeBid, ComputeOffer,
@@ -94,11 +94,9 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
                 NotYet::Market => ("MarketNotReady", "the provider's market is not followed yet"),
                 NotYet::View => ("ChainUnknown", "no view of the chain yet"),
             };
-            let written = write(context, &found, None, &[], (Status::False, reason, text)).await;
-            return if written {
-                Outcome::After(Duration::from_secs(2))
-            } else {
-                Outcome::Failed
+            return match write(context, &found, None, &[], (Status::False, reason, text)).await {
+                Ok(()) => Outcome::After(Duration::from_secs(2)),
+                Err(outcome) => outcome,
             };
         }
         Err(error) => {
@@ -111,15 +109,11 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
                     error.to_string(),
                 )
                 .await;
-            write(
-                context,
-                &found,
-                None,
-                &[],
-                (Status::False, "InvalidSpec", &error.to_string()),
-            )
-            .await;
-            return Outcome::Done;
+            let invalid = (Status::False, "InvalidSpec", &*error.to_string());
+            return match write(context, &found, None, &[], invalid).await {
+                Ok(()) => Outcome::Done,
+                Err(outcome) => outcome,
+            };
         }
     };
     let fresh = trust(Some(&sight.view), sight.market.since, clock::wall()) == Trust::Fresh;
@@ -144,10 +138,9 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
         ),
         (Some(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
     };
-    if write(context, &found, Some(&sight), &refusals, ready).await {
-        Outcome::Done
-    } else {
-        Outcome::Failed
+    match write(context, &found, Some(&sight), &refusals, ready).await {
+        Ok(()) => Outcome::Done,
+        Err(outcome) => outcome,
     }
 }
 
@@ -280,7 +273,7 @@ async fn write(
     sight: Option<&OfferSight>,
     refusals: &[(OrderHash, Refusal)],
     ready: (Status, &str, &str),
-) -> bool {
+) -> Result<(), Outcome> {
     let old = found.status.clone().unwrap_or_default();
     let mut next = ComputeOfferStatus {
         observed_generation: found.metadata.generation,
@@ -336,11 +329,8 @@ async fn write(
     let api =
         Api::<ComputeOffer>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
     match status::write(&api, MANAGER, found, &next, &[]).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
-        Err(error) => {
-            tracing::warn!(offer = found.name_any(), %error, "status not written");
-            false
-        }
+        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Err(error) => Err(unwritten("ComputeOffer", found.metadata.name.as_ref(), &error)),
     }
 }
 

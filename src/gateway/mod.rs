@@ -15,7 +15,7 @@ pub mod state;
 pub mod streams;
 pub mod tls;
 
-pub use cluster::{ClusterDirectory, load_facts};
+pub use cluster::{ClusterDirectory, FactsError, load_facts};
 pub use directory::{DirectoryError, LeaseDirectory, LeaseRecord};
 pub use server::{ServerError, serve};
 pub use state::{Gateway, GatewayOptions};

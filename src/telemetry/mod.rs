@@ -23,6 +23,26 @@ struct Inner {
     chain_block: IntGaugeVec,
     chain_fresh: IntGaugeVec,
     watches_live: IntGaugeVec,
+    conditions: IntGaugeVec,
+}
+
+const CONDITION_LABELS: &[&str] = &["kind", "namespace", "name", "condition"];
+
+/// Whose conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// Its kind.
+    pub kind: &'a str,
+    /// Its namespace; empty for kinds without.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    const fn labels(&self, condition: &'a str) -> [&'a str; 4] {
+        [self.kind, self.namespace, self.name, condition]
+    }
 }
 
 /// Why the registry could not be built or read; both mean a bug in this module.
@@ -92,6 +112,12 @@ impl Metrics {
                 "1 while the watch of this kind is live, else 0",
                 &["kind"],
             )?,
+            conditions: gauge(
+                &registry,
+                "condition",
+                "Conditions of our kinds by type: 1 True, 0 False, -1 Unknown",
+                CONDITION_LABELS,
+            )?,
             registry,
         };
         Ok(Self(Arc::new(inner)))
@@ -142,6 +168,25 @@ impl Metrics {
     /// Whether the watch of a kind is live.
     pub fn watch(&self, kind: &str, live: i64) {
         self.0.watches_live.with_label_values(&[kind]).set(live);
+    }
+
+    /// A condition of an object: 1 True, 0 False, -1 Unknown.
+    pub fn condition(&self, object: &Subject<'_>, condition: &str, value: i64) {
+        self.0
+            .conditions
+            .with_label_values(&object.labels(condition))
+            .set(value);
+    }
+
+    /// The object is gone, and its conditions with it.
+    pub fn forget(&self, object: &Subject<'_>, conditions: &[&str]) {
+        for condition in conditions {
+            // An error says that it was never set.
+            let _ = self
+                .0
+                .conditions
+                .remove_label_values(&object.labels(condition));
+        }
     }
 
     /// The text exposition format 0.0.4.
@@ -195,6 +240,21 @@ fn histogram(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_condition_is_a_gauge_until_its_object_is_gone() {
+        let metrics = Metrics::new().unwrap();
+        let base = Subject {
+            kind: "ComputeMarket",
+            namespace: "",
+            name: "base",
+        };
+        metrics.condition(&base, "FinalityAdvancing", 0);
+        let line = "leaseport_condition{condition=\"FinalityAdvancing\",kind=\"ComputeMarket\",name=\"base\",namespace=\"\"} 0";
+        assert!(metrics.text().unwrap().contains(line));
+        metrics.forget(&base, &["FinalityAdvancing", "NeverSet"]);
+        assert!(!metrics.text().unwrap().contains("FinalityAdvancing"));
+    }
 
     #[test]
     fn every_metric_carries_the_products_prefix_and_shows_what_was_counted() {

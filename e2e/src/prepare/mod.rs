@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::progress::Progress;
-pub(crate) use system::{cni_folder, static_busybox};
+pub(crate) use system::{CERTIFICATES, cni_folder, static_busybox};
 
 /// A part of the world that needs preparation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,17 +28,20 @@ pub enum Need {
     Kwok,
     /// anvil.
     Chain,
+    /// buildah and what goes into images built from the Dockerfile. Needs root.
+    Image,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
         Self::KubeProxy,
         Self::Kwok,
         Self::Chain,
+        Self::Image,
     ];
 }
 

@@ -65,6 +65,27 @@ const FOR_A_NODE: &[Requirement] = &[
     },
 ];
 
+const FOR_IMAGES: &[Requirement] = &[
+    Requirement {
+        present: || has("buildah"),
+        what: "buildah",
+        package: "buildah",
+    },
+    Requirement {
+        present: || has("strip"),
+        what: "strip",
+        package: "binutils",
+    },
+    Requirement {
+        present: || Path::new(CERTIFICATES).is_file(),
+        what: "certificates of public authorities",
+        package: "ca-certificates",
+    },
+];
+
+/// The certificates that go into images.
+pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 fn has(program: &str) -> bool {
     command::find(program).is_some()
 }
@@ -102,7 +123,14 @@ pub(super) fn prepare(
     needs: &BTreeSet<Need>,
     progress: Progress,
 ) -> Result<Vec<Missing>, Error> {
-    if !needs.contains(&Need::Node) && !needs.contains(&Need::KubeProxy) {
+    let mut wanted: Vec<&Requirement> = Vec::new();
+    if needs.contains(&Need::Node) || needs.contains(&Need::KubeProxy) {
+        wanted.extend(FOR_A_NODE);
+    }
+    if needs.contains(&Need::Image) {
+        wanted.extend(FOR_IMAGES);
+    }
+    if wanted.is_empty() {
         return Ok(if has("setsid") {
             Vec::new()
         } else {
@@ -110,8 +138,9 @@ pub(super) fn prepare(
         });
     }
     let absent = || {
-        FOR_A_NODE
+        wanted
             .iter()
+            .copied()
             .filter(|requirement| !(requirement.present)())
             .collect::<Vec<_>>()
     };

@@ -27,10 +27,9 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> Result<String> {
     Ok(filled)
 }
 
-/// Definitions, rights and fences of the operator and the gateway, and a provider's namespace.
-pub(super) fn install(world: &World) -> Result<()> {
-    let root = workspace();
-    apply_files(world, &[root.join("crds")])?;
+/// The kinds, served.
+pub(super) fn definitions(world: &World) -> Result<()> {
+    apply_files(world, &[workspace().join("crds")])?;
     world.kubectl(&[
         "wait",
         "--for=condition=Established",
@@ -38,7 +37,20 @@ pub(super) fn install(world: &World) -> Result<()> {
         "crd",
         "--all",
     ])?;
-    let deploy = root.join("deploy");
+    Ok(())
+}
+
+/// The namespace of the samples' provider, with the operator's rights in it.
+pub(super) fn provider_namespace(world: &World) -> Result<()> {
+    let folder = workspace().join("deploy/provider").display().to_string();
+    world.kubectl(&["apply", "--server-side", "--kustomize", &folder])?;
+    Ok(())
+}
+
+/// Definitions, rights and fences of the operator and the gateway, and a provider's namespace.
+pub(super) fn install(world: &World) -> Result<()> {
+    definitions(world)?;
+    let deploy = workspace().join("deploy");
     let listed =
         fs::read_to_string(deploy.join("kustomization.yaml")).context("deploy/kustomization.yaml")?;
     let files: Vec<PathBuf> = listed
@@ -48,9 +60,7 @@ pub(super) fn install(world: &World) -> Result<()> {
         .map(|name| deploy.join(name))
         .collect();
     apply_files(world, &files)?;
-    let provider = deploy.join("provider").display().to_string();
-    world.kubectl(&["apply", "--server-side", "--kustomize", &provider])?;
-    Ok(())
+    provider_namespace(world)
 }
 
 fn apply_files(world: &World, files: &[PathBuf]) -> Result<()> {

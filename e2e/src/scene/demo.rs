@@ -196,7 +196,7 @@ pub fn claim_all(scene: &Scene, story: &Story, before: &Purses) -> Result<()> {
             &scene.ledger.rpc_url,
             "--key-file",
             &key_file,
-            "--market-directory",
+            "--directory",
             &scene.market.directory,
             "--provider",
             &scene.ledger.provider.to_string(),

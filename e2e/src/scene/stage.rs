@@ -25,7 +25,7 @@ pub const OPERATOR: &str = "leaseport-operator";
 /// Name of the gateway among the world's parts.
 pub const GATEWAY: &str = "leaseport-gateway";
 /// Where the operator's and the gateway's accounts are.
-const SYSTEM_NAMESPACE: &str = "leaseport-system";
+pub(super) const SYSTEM_NAMESPACE: &str = "leaseport-system";
 /// Node label that the sample offer selects by.
 const GPU_PRODUCT: &str = "nvidia.com/gpu.product";
 /// How long a program may take until it serves.
@@ -75,9 +75,9 @@ pub struct Scene {
     /// The gateway's URL with its pin.
     pub gateway_url: String,
     pub(super) operator_ops: SocketAddr,
-    operator_command: Vec<String>,
-    report_every: &'static str,
-    settle_every: &'static str,
+    pub(super) operator_command: Vec<String>,
+    pub(super) report_every: &'static str,
+    pub(super) settle_every: &'static str,
 }
 
 impl Scene {
@@ -133,6 +133,8 @@ impl Scene {
             report_every: options.report_every,
             settle_every: options.settle_every,
         };
+        admin::install(&scene.world)?;
+        say("kubectl apply: crds/, deploy/, deploy/provider/");
         scene.apply_samples(say)?;
         scene.start_operator()?;
         scene.start_gateway(gateway, &tls_dir)?;
@@ -154,9 +156,7 @@ impl Scene {
         }
     }
 
-    fn apply_samples(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
-        admin::install(&self.world)?;
-        say("kubectl apply: crds/, deploy/, deploy/provider/");
+    pub(super) fn apply_samples(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
         for (secret, actor) in [("wallet-duty", &self.cast.duty), ("wallet-bids", &self.cast.bids)] {
             admin::key_secret(&self.world, PROVIDER_NAMESPACE, secret, &actor.key_file)?;
         }
@@ -304,7 +304,7 @@ impl Scene {
             .is_ok_and(crate::world::Part::alive)
     }
 
-    fn wait_ready(&self) -> Result<()> {
+    pub(super) fn wait_ready(&self) -> Result<()> {
         let kinds = [
             "computemarket/local",
             "computewallet/duty",

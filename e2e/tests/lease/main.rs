@@ -1,5 +1,5 @@
 //! A market at work on real parts, from an order to money claimed, and through the outages in between. All scenarios share one world and
-//! have orders of their own; they run in the order given here. `cargo test -p leaseport-e2e --test lease -- WORD` runs those whose name
+//! have orders of their own; they run in the order given here. Some bring a world of their own and run after them. `cargo test -p leaseport-e2e --test lease -- WORD` runs those whose name
 //! holds the word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,6 +7,7 @@ mod close;
 mod flow;
 mod mistakes;
 mod outages;
+mod pod;
 mod refusals;
 mod reorg;
 
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
 }
 
 type Scenario = fn(&mut Shared) -> anyhow::Result<()>;
+/// A scenario that needs nothing of the others.
+type Alone = fn() -> anyhow::Result<()>;
 
 const SCENARIOS: &[(&str, Scenario)] = &[
     (
@@ -92,77 +95,118 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ),
 ];
 
+/// Scenarios in worlds of their own; they run when the shared one is down.
+const ALONE: &[(&str, Alone)] = &[
+    (
+        "the_image_holds_the_binary_and_little_else_and_is_the_same_each_time",
+        pod::the_image_itself,
+    ),
+    (
+        "operator_and_gateway_run_as_pods_from_the_manifests_and_a_deleted_pod_takes_no_lease_with_it",
+        pod::a_lease_through_pods,
+    ),
+];
+
+/// Which scenarios held and which did not.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: Vec<&'static str>,
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Played {
+    /// With a result of its own.
+    Returned,
+    /// In the middle.
+    Panicked,
+}
+
+impl Tally {
+    /// Plays one scenario, and says whether it came back.
+    fn play(&mut self, name: &'static str, scenario: impl FnOnce() -> anyhow::Result<()>) -> Played {
+        let started = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(scenario));
+        let seconds = started.elapsed().as_secs_f64();
+        let (played, said) = match result {
+            Ok(Ok(())) => {
+                self.passed += 1;
+                println!("test {name} ... ok ({seconds:.1} s)");
+                return Played::Returned;
+            }
+            Ok(Err(error)) => (Played::Returned, format!("{error:#}")),
+            Err(_) => (Played::Panicked, String::new()),
+        };
+        println!("test {name} ... FAILED ({seconds:.1} s)\n{said}");
+        self.failed.push(name);
+        played
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|word| word == "--list") {
-        for (name, _) in SCENARIOS {
+        let names = SCENARIOS.iter().map(|(name, _)| name);
+        for name in names.chain(ALONE.iter().map(|(name, _)| name)) {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
-    let chosen: Vec<_> = SCENARIOS
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())))
-        .collect();
-    println!("\nrunning {} tests", chosen.len());
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
+    let chosen: Vec<_> = SCENARIOS.iter().filter(|(name, _)| is_wanted(name)).collect();
+    let alone: Vec<_> = ALONE.iter().filter(|(name, _)| is_wanted(name)).collect();
+    println!("\nrunning {} tests", chosen.len() + alone.len());
     let began = Instant::now();
-    let (mut passed, mut failed) = (0, Vec::new());
-    match raise() {
-        Err(error) => {
-            println!("the scene could not be set: {error:#}");
-            failed.extend(chosen.iter().map(|(name, _)| *name));
-        }
-        Ok(mut shared) => {
-            for (name, scenario) in &chosen {
-                let started = Instant::now();
-                let result = catch_unwind(AssertUnwindSafe(|| scenario(&mut shared)));
-                let seconds = started.elapsed().as_secs_f64();
-                match result {
-                    Ok(Ok(())) => {
-                        passed += 1;
-                        println!("test {name} ... ok ({seconds:.1} s)");
-                    }
-                    Ok(Err(error)) => {
-                        println!("test {name} ... FAILED ({seconds:.1} s)\n{error:#}");
-                        failed.push(name);
-                    }
-                    Err(_) => {
-                        println!(
-                            "test {name} ... FAILED ({seconds:.1} s)\n{}",
-                            shared.scene.log_tail(OPERATOR)
-                        );
-                        failed.push(name);
-                    }
-                }
-                if !shared.scene.operator_runs()
-                    && let Err(error) = shared.scene.start_operator()
-                {
-                    println!("the operator does not start again: {error:#}");
-                }
-            }
-            lower(
-                shared,
-                if failed.is_empty() {
-                    Keep::Nothing
-                } else {
-                    Keep::Logs
-                },
-            );
-        }
+    let mut tally = Tally::default();
+    if !chosen.is_empty() {
+        play_together(&chosen, &mut tally);
     }
-    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+    for &&(name, scenario) in &alone {
+        tally.play(name, scenario);
+    }
+    let verdict = if tally.failed.is_empty() { "ok" } else { "FAILED" };
     println!(
-        "\ntest result: {verdict}. {passed} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
-        failed.len(),
-        SCENARIOS.len() - chosen.len(),
+        "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        tally.passed,
+        tally.failed.len(),
+        SCENARIOS.len() + ALONE.len() - chosen.len() - alone.len(),
         began.elapsed().as_secs_f64()
     );
-    if failed.is_empty() {
+    if tally.failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Plays scenarios one after the other in the world they share.
+fn play_together(chosen: &[&(&'static str, Scenario)], tally: &mut Tally) {
+    let mut shared = match raise() {
+        Ok(shared) => shared,
+        Err(error) => {
+            println!("the scene could not be set: {error:#}");
+            tally.failed.extend(chosen.iter().map(|(name, _)| *name));
+            return;
+        }
+    };
+    for &&(name, scenario) in chosen {
+        if tally.play(name, || scenario(&mut shared)) == Played::Panicked {
+            println!("{}", shared.scene.log_tail(OPERATOR));
+        }
+        if !shared.scene.operator_runs()
+            && let Err(error) = shared.scene.start_operator()
+        {
+            println!("the operator does not start again: {error:#}");
+        }
+    }
+    let keep = if tally.failed.is_empty() {
+        Keep::Nothing
+    } else {
+        Keep::Logs
+    };
+    lower(shared, keep);
 }
 
 fn raise() -> anyhow::Result<Shared> {

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{ConvertError, KeyError, ObjectError, WalletName};
 use crate::{
-    api::wei::WeiError,
+    api::{condition, wei::WeiError},
     chain_io::{
         publisher::{AskError, SimulateError},
         signer::SignerError,
@@ -45,6 +45,11 @@ pub enum SubmitError {
         "ComputeWallet {0}: the chain counts transactions of its key that are not ours, so nothing is sent or signed until they are final and the longest bid has run out; give the key one user"
     )]
     NonceForeign(WalletName),
+    /// An older wallet uses the key.
+    #[error(
+        "ComputeWallet {0}: another ComputeWallet has the same key, so nothing is sent or signed with this one; create this wallet anew with a key of its own"
+    )]
+    KeyShared(WalletName),
     /// Enough is under way.
     #[error(
         "ComputeWallet {wallet}: {count} transactions are under way, at most {cap} may be; the next goes when one is in a block"
@@ -167,6 +172,7 @@ impl SubmitError {
                 | KeyError::NotAKey(_),
             )
             | Self::NonceForeign(_)
+            | Self::KeyShared(_)
             | Self::OtherKey { .. }
             | Self::OtherChain { .. }
             | Self::InsufficientFunds { .. }
@@ -186,6 +192,7 @@ impl SubmitError {
             Self::Key(KeyError::Object(_)) | Self::Object(_) => "KubernetesError",
             Self::Key(_) => "KeyUnreadable",
             Self::NonceForeign(_) => "NonceForeign",
+            Self::KeyShared(_) => condition::reason::KEY_SHARED,
             Self::Busy { .. } => "WalletBusy",
             Self::OtherKey { .. } => "KeyChanged",
             Self::OtherChain { .. } => "WalletOfOtherChain",

@@ -257,7 +257,7 @@ async fn a_missing_key_is_named_by_secret_and_entry() {
     );
     assert!(!text.contains("irrelevant"));
     world.remove("/api/v1/namespaces/market/secrets/key");
-    let report = context.look_at_wallet(&world.wallet(), &[], None).await.unwrap();
+    let report = context.look_at_wallet(&world.wallet(), &[], &[], None).await.unwrap();
     assert_eq!((report.ready, report.written), (Readiness::NotReady, Write::Done));
     let status = world.wallet().status.unwrap();
     let ready = condition::get(&status.conditions, condition::READY).unwrap();
@@ -276,7 +276,7 @@ async fn an_empty_wallet_sends_nothing_and_is_told_the_address() {
     assert!(error.to_string().contains(&SIGNER.to_string()), "{error}");
     assert_eq!(world.things().creates, 0);
     context
-        .look_at_wallet(&world.wallet(), &[], Some(world.heads()))
+        .look_at_wallet(&world.wallet(), &[], &[], Some(world.heads()))
         .await
         .unwrap();
     let status = world.wallet().status.unwrap();
@@ -285,7 +285,7 @@ async fn an_empty_wallet_sends_nothing_and_is_told_the_address() {
     // Looking again says nothing new and writes nothing, also when the balance moves a little.
     world.things().balance = U256::from(2);
     let report = context
-        .look_at_wallet(&world.wallet(), &[], Some(world.heads()))
+        .look_at_wallet(&world.wallet(), &[], &[], Some(world.heads()))
         .await
         .unwrap();
     assert_eq!(report.written, Write::Unneeded);
@@ -339,7 +339,7 @@ async fn a_second_user_of_the_key_stops_sending_and_signing_until_its_quarantine
     let look = async || {
         let list = world.transactions();
         context
-            .look_at_wallet(&world.wallet(), &list, Some(world.heads()))
+            .look_at_wallet(&world.wallet(), &[], &list, Some(world.heads()))
             .await
             .unwrap()
             .ready
@@ -424,4 +424,36 @@ async fn while_the_chain_is_unknown_nothing_is_marked() {
         .pass(&wallet_name(), &objects, Some(ahead), None, KeyUse::Ours)
         .await;
     assert_eq!(report.written, 0);
+}
+
+#[tokio::test]
+async fn a_wallet_that_names_anothers_key_sends_and_signs_nothing_and_says_whose_it_is() {
+    let world = World::new();
+    let context = world.context().await;
+    let mut first = world.wallet();
+    first.metadata.name = Some("bids".into());
+    first.metadata.creation_timestamp = Some(super::convert::time(crate::core::time::UnixMillis(0)));
+    first.status = Some(crate::api::wallet::ComputeWalletStatus {
+        address: Some(SIGNER.to_string()),
+        ..Default::default()
+    });
+    let others = [Arc::new(first)];
+    let report = context
+        .look_at_wallet(&world.wallet(), &others, &[], Some(world.heads()))
+        .await
+        .unwrap();
+    assert_eq!(report.ready, Readiness::NotReady);
+    let status = world.wallet().status.unwrap();
+    let ready = condition::get(&status.conditions, condition::READY).unwrap();
+    assert_eq!(ready.reason, condition::reason::KEY_SHARED);
+    assert!(ready.message.contains("market/bids"), "{}", ready.message);
+    let refused = context.submit(&wallet_name(), &intent(IntentKind::Report, 1)).await;
+    assert_eq!(refused.unwrap_err().reason(), "KeyShared");
+    assert!(context.signer(&wallet_name(), "market").await.is_err());
+    // The other one goes, and this one is free.
+    context
+        .look_at_wallet(&world.wallet(), &[], &[], Some(world.heads()))
+        .await
+        .unwrap();
+    assert!(context.submit(&wallet_name(), &intent(IntentKind::Report, 1)).await.is_ok());
 }

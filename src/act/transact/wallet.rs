@@ -20,7 +20,9 @@ use crate::{
     },
     core::{
         time::{ChainSeconds, UnixMillis},
-        tx::{ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance, judge_nonce},
+        tx::{
+            Claim, ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance, judge_nonce, kept_by,
+        },
     },
 };
 
@@ -63,14 +65,16 @@ struct OnChain {
 }
 
 impl TransactContext {
-    /// Looks at one wallet and writes its status if that says something new. `transactions` are the wallet's, from a cache; where
-    /// they make the key look foreign the API server itself is asked, since a cache may lag behind our own create.
+    /// Looks at one wallet and writes its status if that says something new. `others` are wallets on the same chain, which may be
+    /// told the same key. `transactions` are the wallet's, from a cache; where they make the key look foreign the API server itself
+    /// is asked, since a cache may lag behind our own create.
     ///
     /// # Errors
     /// The API server did not take the status, or an answer of it was not to be had.
     pub async fn look_at_wallet(
         &self,
         wallet: &ComputeWallet,
+        others: &[Arc<ComputeWallet>],
         transactions: &[Arc<ComputeTransaction>],
         heads: Option<Heads>,
     ) -> Result<WalletReport, SubmitError> {
@@ -107,6 +111,10 @@ impl TransactContext {
                         "KeyChanged",
                         "the Secret holds another key than before, and the wallet's transactions belong to the old one: put the old key back, or create another ComputeWallet for the new one",
                     );
+                    Readiness::NotReady
+                } else if let Some(first) = kept_by(&claim(wallet, address), &claims(others)) {
+                    status.address = Some(address.to_string());
+                    say_shared(&mut status, wallet.metadata.generation, (self.now)().wall, first);
                     Readiness::NotReady
                 } else {
                     let chain = self.on_chain(&name, wallet, address, transactions, heads).await?;
@@ -189,6 +197,44 @@ impl TransactContext {
     }
 }
 
+fn claim(wallet: &ComputeWallet, address: Address) -> Claim {
+    let created = wallet
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(i64::MAX, |created| created.0.as_millisecond());
+    Claim {
+        created: UnixMillis(created),
+        namespace: wallet.metadata.namespace.clone().unwrap_or_default(),
+        name: wallet.metadata.name.clone().unwrap_or_default(),
+        address,
+    }
+}
+
+/// The keys of wallets that were looked at.
+fn claims(wallets: &[Arc<ComputeWallet>]) -> Vec<Claim> {
+    wallets
+        .iter()
+        .filter_map(|wallet| {
+            let address = wallet.status.as_ref()?.address.as_ref()?.parse().ok()?;
+            Some(claim(wallet, address))
+        })
+        .collect()
+}
+
+fn say_shared(status: &mut ComputeWalletStatus, generation: Option<i64>, now: UnixMillis, first: &Claim) {
+    let message = format!(
+        "ComputeWallet {}/{} was there first with the same key, and a key has one user: nothing is sent or signed with this one; create it anew with a key of its own",
+        first.namespace, first.name
+    );
+    let mut say = Saying {
+        conditions: &mut status.conditions,
+        generation,
+        now,
+    };
+    say.set(condition::READY, Status::False, reason::KEY_SHARED, &message);
+}
+
 struct Saying<'a> {
     conditions: &'a mut Vec<Condition>,
     generation: Option<i64>,
@@ -226,13 +272,19 @@ fn judged(
         now,
     };
     let Some(OnChain { verdict, purse }) = chain else {
-        if condition::get(say.conditions, condition::READY).is_none() {
-            say.set(
-                condition::READY,
-                Status::Unknown,
-                reason::NOT_YET_KNOWN,
-                "the key is readable; the chain has not been asked yet",
-            );
+        for kind in [condition::READY, condition::FUNDED, condition::NONCE_FOREIGN] {
+            let known = condition::get(say.conditions, kind).is_some_and(|known| {
+                // What was wrong with the key was said by a look that could not read it; it can be read now.
+                ![reason::KEY_UNREADABLE, reason::KEY_SHARED].contains(&known.reason.as_str())
+            });
+            if !known {
+                say.set(
+                    kind,
+                    Status::Unknown,
+                    reason::NOT_YET_KNOWN,
+                    "the key is readable; the chain has not been asked yet",
+                );
+            }
         }
         return Readiness::Unknown;
     };

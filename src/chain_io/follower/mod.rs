@@ -1,7 +1,7 @@
 //! Follows one market's contracts on one chain and publishes views of them. Level-triggered: each pass asks for the newest block and goes there;
 //! nothing is lost with a hint, a connection or an endpoint. Decides nothing about leases.
 //!
-//! In steady state an endpoint is asked for its newest header about once a block and for the finalized one at most once a block; logs are asked
+//! In steady state an endpoint is asked for its newest header about once a block and for the finalized one every other block; logs are asked
 //! for only where a header's bloom does not rule them out.
 
 mod backfill;
@@ -75,6 +75,8 @@ pub struct FollowerConfig {
     pub stale_after: Duration,
     /// The least time between two questions for the finalized block.
     pub settle_interval: Duration,
+    /// The least number of newer heads between two questions for it: finality moves by epochs, and what waits for it waits long anyhow.
+    pub settle_blocks: u32,
     /// A block that must be of the chain, else following does not begin.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -93,6 +95,7 @@ impl FollowerConfig {
             poll_interval: None,
             stale_after: Duration::from_secs(60),
             settle_interval: Duration::from_secs(1),
+            settle_blocks: 2,
             checkpoint: None,
         }
     }

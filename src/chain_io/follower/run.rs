@@ -53,6 +53,7 @@ pub(super) async fn run(
         reached_head: false,
         moved: (Instant::now(), wall()),
         settled: None,
+        unsettled: 0,
         halted: None,
         conflict: None,
         suspects: BTreeMap::new(),
@@ -103,6 +104,8 @@ struct Following {
     moved: (Instant, UnixMillis),
     /// When the finalized block was last asked for.
     settled: Option<Instant>,
+    /// Steps to a newer head since then.
+    unsettled: u32,
     /// The chain changed below its finalized block at this height.
     halted: Option<u64>,
     /// The leader calls another block final than the one followed at this height.
@@ -205,13 +208,14 @@ impl Following {
     }
 
     async fn settle(&mut self, endpoint: &Arc<Endpoint>) {
-        if self
-            .settled
-            .is_some_and(|asked| asked.elapsed() < self.config.settle_interval)
-        {
+        self.unsettled = self.unsettled.saturating_add(1);
+        if self.settled.is_some_and(|asked| {
+            self.unsettled < self.config.settle_blocks || asked.elapsed() < self.config.settle_interval
+        }) {
             return;
         }
         self.settled = Some(Instant::now());
+        self.unsettled = 0;
         let Some(canon) = self.canon.as_mut() else {
             return;
         };

@@ -48,6 +48,7 @@ fn follows() -> FollowerConfig {
         poll_interval: None,
         stale_after: Duration::from_secs(60),
         settle_interval: Duration::ZERO,
+        settle_blocks: 1,
         checkpoint: None,
     }
 }

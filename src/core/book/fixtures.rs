@@ -92,6 +92,13 @@ pub(crate) fn posted(number: u8, expiry: u32) -> BookEvent {
     }
 }
 
+pub(crate) fn order_cancelled(number: u8) -> BookEvent {
+    BookEvent::OrderCancelled {
+        hash: order_hash(number),
+        refund: Refund::Pushed(MicroUnits(0)),
+    }
+}
+
 pub(crate) fn terms(id: LeaseId, order: OrderHash) -> Terms {
     Terms {
         id: id.to_u96(),

@@ -4,6 +4,7 @@
 pub mod bid;
 pub mod duty;
 pub mod lease;
+pub mod market;
 pub mod offer;
 pub mod opening;
 pub mod provider;

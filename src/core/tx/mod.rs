@@ -15,6 +15,7 @@ mod plan;
 mod purse;
 mod record;
 mod sending;
+mod share;
 
 #[cfg(test)]
 mod model;
@@ -30,3 +31,4 @@ pub use plan::{ChainFacts, FeesWanted, Heads, Inclusion, KeyUse, Lookup, Wanted,
 pub use purse::{Purse, judge_balance};
 pub use record::{Mined, Outcome, Phase, Record, Stall, Version, name_of};
 pub use sending::{Broadcast, Event, FirstSent, LastBroadcast, Sending};
+pub use share::{Claim, kept_by};

@@ -12,7 +12,7 @@
 //! A stale view stops nothing and starts nothing: unknown is not unhealthy.
 
 use crate::core::{
-    book::{Ending, Metered},
+    book::{Ending, Metered, OrderPhase},
     canon::{BlockRef, Snapshot},
     ids::{ChainId, LeaseId, LeaseKey, OrderHash},
     time::{ChainSeconds, UnixMillis},
@@ -105,6 +105,8 @@ impl FinalAbsence {
 pub struct SeenOpening {
     /// The block that held it when it was seen.
     pub block: u64,
+    /// The order it came from: once that was cancelled or became other leases, it can open nothing more.
+    pub order: OrderHash,
     /// The order's expiry: until then the removed transaction may be included again.
     pub order_expiry: ChainSeconds,
 }
@@ -146,7 +148,8 @@ impl ChainView {
     }
 
     /// Proof that a lease once seen is not of the chain: a finalized block at or above the one it was seen in holds another lease under its id,
-    /// or holds none and is later than the order's expiry, so the removed opening cannot be included again.
+    /// or holds none and is later than the order's expiry or holds the order's own end, so the removed opening cannot be included again: an
+    /// order's hash is taken once (LeaseBook `Order_Known`).
     #[must_use]
     pub fn final_absence(&self, key: &LeaseKey, seen: SeenOpening) -> Option<FinalAbsence> {
         let finalized = self.trusted_final()?;
@@ -155,7 +158,14 @@ impl ChainView {
         }
         let proven = match finalized.book.lease_by_id(key.id) {
             Some(metered) => metered.lease.key != *key,
-            None => finalized.block.time > seen.order_expiry && self.head.book.lease(key).is_none(),
+            None => {
+                let spent = match finalized.book.orders().get(&seen.order).map(|order| order.phase) {
+                    Some(OrderPhase::Accepted | OrderPhase::Cancelled) => true,
+                    Some(OrderPhase::Open) | None => false,
+                };
+                let over = finalized.block.time > seen.order_expiry;
+                (spent || over) && self.head.book.lease(key).is_none()
+            }
         };
         proven.then_some(FinalAbsence {
             key: *key,

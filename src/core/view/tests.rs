@@ -54,10 +54,13 @@ fn ended() -> Vec<BookEvent> {
     events
 }
 
-const SEEN: SeenOpening = SeenOpening {
-    block: 10,
-    order_expiry: ChainSeconds(3_000),
-};
+fn seen() -> SeenOpening {
+    SeenOpening {
+        block: 10,
+        order: order_hash(1),
+        order_expiry: ChainSeconds(3_000),
+    }
+}
 
 #[test]
 fn a_closure_permits_destroying_only_when_it_is_finalized_and_the_view_is_fresh() {
@@ -95,7 +98,7 @@ fn a_book_in_doubt_proves_nothing_and_spends_nothing() {
 fn an_opening_lost_in_a_reorg_is_absent_for_good_only_after_its_order_expired() {
     let without = |number| snapshot(number, &open()[..2]);
     let absent =
-        |number, head: Snapshot| view(Freshness::Fresh, without(number), head).final_absence(&key(), SEEN);
+        |number, head: Snapshot| view(Freshness::Fresh, without(number), head).final_absence(&key(), seen());
     assert!(absent(9, without(9)).is_none());
     assert!(absent(20, without(20)).is_none());
     // Block 1000 is at 3000 s: not later than the expiry yet.
@@ -106,14 +109,37 @@ fn an_opening_lost_in_a_reorg_is_absent_for_good_only_after_its_order_expired() 
 }
 
 #[test]
+fn a_finalized_cancellation_of_its_order_proves_a_lost_opening_absent_before_the_order_expires() {
+    let mut cancelled = open()[..2].to_vec();
+    cancelled.push(order_cancelled(1));
+    let absent = |finalized: Snapshot, head: Snapshot| {
+        view(Freshness::Fresh, finalized, head).final_absence(&key(), seen())
+    };
+    let done = || snapshot(20, &cancelled);
+    assert!(absent(done(), done()).is_some());
+    // Cancelled, but not in a finalized block; or final, but below the block that held the opening.
+    assert!(absent(snapshot(20, &open()[..2]), done()).is_none());
+    assert!(absent(snapshot(9, &cancelled), done()).is_none());
+}
+
+#[test]
+fn an_order_that_finally_became_other_leases_opens_the_lost_one_no_more() {
+    let mut other = open()[..2].to_vec();
+    other.push(opened(id(1, 1), order_hash(1), 5_000_000, 1_100));
+    let there = snapshot(20, &other);
+    let view = view(Freshness::Fresh, there.clone(), there);
+    assert!(view.final_absence(&key(), seen()).is_some());
+}
+
+#[test]
 fn another_tenants_finalized_lease_under_the_same_id_proves_absence_at_once() {
     let mut other = open();
     other.truncate(1);
     other.push(posted(2, 3_000));
     other.push(opened(id(0, 1), order_hash(2), 5_000_000, 1_100));
-    let seen = snapshot(11, &other);
-    let view = view(Freshness::Fresh, seen.clone(), seen);
-    assert!(view.final_absence(&key(), SEEN).is_some());
+    let there = snapshot(11, &other);
+    let view = view(Freshness::Fresh, there.clone(), there);
+    assert!(view.final_absence(&key(), seen()).is_some());
     assert!(view.final_closure(&key()).is_none());
 }
 
@@ -122,7 +148,7 @@ fn a_lease_that_is_there_is_never_absent() {
     let there = snapshot(2_000, &ended());
     assert!(
         view(Freshness::Fresh, there.clone(), there)
-            .final_absence(&key(), SEEN)
+            .final_absence(&key(), seen())
             .is_none()
     );
 }
@@ -139,5 +165,5 @@ fn a_lease_whose_record_was_pushed_out_by_later_ones_is_closed_for_good() {
     let view = view(Freshness::Fresh, there.clone(), there);
     let proof = view.final_closure(&key()).unwrap();
     assert_eq!(proof.ending(), None);
-    assert!(view.final_absence(&key(), SEEN).is_none());
+    assert!(view.final_absence(&key(), seen()).is_none());
 }

@@ -1,0 +1,283 @@
+//! A market whose operator and gateway run as pods: `kubectl apply -k` of an overlay over deploy/, as an administrator writes one, and
+//! nothing of ours runs beside the cluster. It may set what an overlay sets (image, flags, how the gateway is reached) and no more.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::binary::{Leaseport, workspace};
+use super::cast::Cast;
+use super::container_image::{IMAGE, load};
+use super::founding::{deploy, gateway_identity, printed, register};
+use super::ledger::Ledger;
+use super::stage::{SYSTEM_NAMESPACE, Scene, SceneOptions};
+use super::{admin, condition, eventually, within};
+use crate::World;
+use crate::world::{Options, Services};
+
+/// Where the gateway's Service is reached on the node: within the range that API servers give to node ports.
+const NODE_PORT: u16 = 30443;
+/// Port of the operator's metrics and probes, as in deploy/operator.yaml.
+const OPS_PORT: u16 = 9090;
+/// The operator's Deployment, and the name of its leader lock.
+const OPERATOR: &str = "leaseport-operator";
+/// How long images may take to start and probes to pass.
+const ROLLOUT: Duration = Duration::from_secs(90);
+
+impl Scene {
+    /// As [`Scene::up`], with operator and gateway as pods of an image built from the Dockerfile. Outages cannot be cut here.
+    ///
+    /// # Errors
+    /// The first step that failed, with what the program said.
+    pub fn up_in_pods(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
+        let run_dir = std::path::absolute(&options.world.run_dir)?;
+        let home = run_dir.join("home");
+        let leaseport = Leaseport::find(&home)?;
+        let world = World::up(&Options {
+            services: Services::KubeProxy,
+            ..options.world.clone()
+        })?;
+        say("the world is up: control plane, node with GPUs and kube-proxy, chain");
+        fs::create_dir_all(&home)?;
+        let image = load(&world, &leaseport)?;
+        say(&format!(
+            "image built from the Dockerfile in {:.1} s and loaded: {}",
+            image.took.as_secs_f64(),
+            image.id
+        ));
+
+        let cast = Cast::gather(&run_dir.join("keys"))?;
+        let rpc_url = world.rpc_url().to_owned();
+        let market = deploy(&leaseport, &cast, &rpc_url, options.tenant_dollars, say)?;
+        let gateway = SocketAddr::new(world.node()?.ip.parse()?, NODE_PORT);
+        let overlay = run_dir.join("overlay");
+        let (gateway_url, _) = gateway_identity(&leaseport, &overlay, gateway)?;
+        let provider = register(&leaseport, &cast, &rpc_url, &market, &gateway_url)?;
+        say(&format!("provider {provider} is registered and has staked 1000"));
+        let ledger = Ledger {
+            lease_book: printed(&market.printed, "/leaseBook")?,
+            token: printed(&market.printed, "/tokens/0/address")?,
+            rpc_url,
+            provider,
+        };
+        let mut scene = Self {
+            world,
+            leaseport,
+            cast,
+            market,
+            ledger,
+            api_proxy: None,
+            rpc_proxy: None,
+            gateway_url,
+            operator_ops: SocketAddr::from(([127, 0, 0, 1], OPS_PORT)),
+            operator_command: Vec::new(),
+            report_every: options.report_every,
+            settle_every: options.settle_every,
+        };
+        admin::definitions(&scene.world)?;
+        let written = kustomization(&workspace().join("deploy"), &overlay, options)?;
+        fs::write(overlay.join("kustomization.yaml"), format!("{written:#}\n"))?;
+        let folder = overlay.display().to_string();
+        scene
+            .world
+            .kubectl(&["apply", "--server-side", "--kustomize", &folder])?;
+        admin::provider_namespace(&scene.world)?;
+        say("kubectl apply: crds/, an overlay over deploy/, deploy/provider/");
+        scene.apply_samples(say)?;
+        scene
+            .pods_are_ready()
+            .with_context(|| scene.pods_say().unwrap_or_default())?;
+        scene.operator_ops = scene.leader_address()?;
+        scene
+            .wait_ready()
+            .with_context(|| scene.pods_say().unwrap_or_default())?;
+        say("the pods are ready; market, wallets, provider and offer are Ready");
+        Ok(scene)
+    }
+
+    fn pods_are_ready(&self) -> Result<()> {
+        for name in ["leaseport-operator", "leaseport-gateway"] {
+            self.world.kubectl(&[
+                &format!("--namespace={SYSTEM_NAMESPACE}"),
+                "rollout",
+                "status",
+                &format!("--timeout={}s", ROLLOUT.as_secs()),
+                &format!("deployment/{name}"),
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Our own pods that are not on their way out.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn own_pods(&self) -> Result<Vec<Value>> {
+        let pods = self.pods(SYSTEM_NAMESPACE)?;
+        Ok(pods
+            .into_iter()
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+            .collect())
+    }
+
+    /// The name of the operator's pod that acts.
+    ///
+    /// # Errors
+    /// None of the pods there are holds the lock in time.
+    pub fn leader(&self) -> Result<String> {
+        eventually("a pod holds the leader's lock", || {
+            let lock = self.world.kubectl_json(&[
+                &format!("--namespace={SYSTEM_NAMESPACE}"),
+                "get",
+                &format!("lease.coordination.k8s.io/{OPERATOR}"),
+            ])?;
+            let holder = lock["spec"]["holderIdentity"].as_str().unwrap_or_default();
+            let pods = self.own_pods()?;
+            Ok(pods
+                .iter()
+                .filter_map(|pod| pod["metadata"]["name"].as_str())
+                .find(|name| holder.starts_with(&format!("{name}-")))
+                .map(str::to_owned))
+        })
+    }
+
+    fn leader_address(&self) -> Result<SocketAddr> {
+        let leader = self.leader()?;
+        let pods = self.own_pods()?;
+        let pod = pods.iter().find(|pod| pod["metadata"]["name"] == leader.as_str());
+        let ip = pod.and_then(|pod| pod["status"]["podIP"].as_str());
+        Ok(SocketAddr::new(
+            ip.with_context(|| format!("pod {leader} has no address"))?
+                .parse()?,
+            OPS_PORT,
+        ))
+    }
+
+    /// Deletes one of our own pods and waits until it is gone and its successor is ready.
+    ///
+    /// # Errors
+    /// It does not go, or none comes.
+    pub fn replace_pod(&mut self, name: &str) -> Result<()> {
+        self.world.kubectl(&[
+            &format!("--namespace={SYSTEM_NAMESPACE}"),
+            "delete",
+            "--timeout=60s",
+            &format!("pod/{name}"),
+        ])?;
+        // A Deployment's status lags behind a deletion; the pods' own does not.
+        within(ROLLOUT, "four pods are ready", || {
+            let pods = self.own_pods()?;
+            let is_ready =
+                |pod: &&Value| condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True");
+            let ready = pods.iter().filter(is_ready).count();
+            ensure!(ready == 4, "{ready} of {} are", pods.len());
+            Ok(Some(()))
+        })?;
+        self.operator_ops = self.leader_address()?;
+        Ok(())
+    }
+
+    /// What each of our pods has logged, by name; of a container that ended before, that too.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn pod_logs(&self) -> Result<Vec<(String, String)>> {
+        let mut logs = Vec::new();
+        for pod in self.pods(SYSTEM_NAMESPACE)? {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let line = ["--namespace", SYSTEM_NAMESPACE, "logs", &name];
+            let now = self
+                .world
+                .kubectl(&line)
+                .unwrap_or_else(|error| error.to_string());
+            let before = self
+                .world
+                .kubectl(&[line.as_slice(), &["--previous"]].concat())
+                .unwrap_or_default();
+            logs.push((name, before + &now));
+        }
+        Ok(logs)
+    }
+
+    /// The state of our pods and the ends of their logs, for a scenario that failed.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn pods_say(&self) -> Result<String> {
+        let mut text = self
+            .world
+            .kubectl(&["--namespace", SYSTEM_NAMESPACE, "get", "pods,events"])?;
+        for (name, log) in self.pod_logs()? {
+            text.push_str(&format!(
+                "\nthe end of {name}:\n{}\n",
+                crate::command::last_lines(&log, 15)
+            ));
+        }
+        Ok(text)
+    }
+}
+
+/// What an administrator writes over deploy/: which image, which flags, the gateway on a port of each node, its certificate.
+fn kustomization(deploy: &Path, overlay: &Path, options: &SceneOptions) -> Result<Value> {
+    let (repository, tag) = IMAGE.rsplit_once(':').context(IMAGE)?;
+    let operator = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/args", "value": [
+        "operator",
+        format!("--pause-image={}", crate::image::PAUSE),
+        "--dns=node",
+        "--termination-grace-seconds=2",
+        format!("--report-every={}", options.report_every),
+        format!("--settle-every={}", options.settle_every),
+    ] }]);
+    let service = json!([
+        { "op": "add", "path": "/spec/type", "value": "NodePort" },
+        { "op": "add", "path": "/spec/ports/0/nodePort", "value": NODE_PORT },
+    ]);
+    Ok(json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [relative(overlay, deploy)],
+        "images": [{ "name": "leaseport", "newName": repository, "newTag": tag }],
+        "patches": [
+            { "target": { "kind": "Deployment", "name": OPERATOR }, "patch": operator.to_string() },
+            { "target": { "kind": "Service", "name": "leaseport-gateway" }, "patch": service.to_string() },
+        ],
+        "secretGenerator": [{
+            "name": "leaseport-gateway-tls",
+            "namespace": SYSTEM_NAMESPACE,
+            "type": "kubernetes.io/tls",
+            "files": ["tls.crt", "tls.key"],
+            "options": { "disableNameSuffixHash": true },
+        }],
+    }))
+}
+
+/// The way from one absolute folder to another; kustomize takes no absolute one.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) =
+        (from.components().collect(), to.components().collect());
+    let shared = from
+        .iter()
+        .zip(&to)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = from.iter().skip(shared).map(|_| Component::ParentDir);
+    up.chain(to.iter().skip(shared).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn the_way_to_a_folder_beside_goes_up_and_down_again() {
+        let way = relative(Path::new("/a/target/tmp/pod/overlay"), Path::new("/a/deploy"));
+        assert_eq!(way, Path::new("../../../../deploy"));
+        assert_eq!(relative(Path::new("/a"), Path::new("/b/c")), Path::new("../b/c"));
+    }
+}

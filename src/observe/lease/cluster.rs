@@ -1,0 +1,297 @@
+//! A lease's own objects in the cluster: namespace, manifest, workload, pods. Pods come from the watch of all pods; the rest is asked for by name,
+//! since our rights inside a lease's namespace are a binding there and no right to list anywhere, and remembered until something hints at a change.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy::primitives::{B256, keccak256};
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        batch::v1::Job,
+        core::v1::{Namespace, Pod, Secret},
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use kube::{Api, Resource, ResourceExt};
+
+use super::{
+    Eyes, PodWatch,
+    memory::{Look, Verdict},
+};
+use crate::{
+    api::{ComputeLease, ComputeOffer},
+    core::{
+        delivery::{Assessment, Expected, Replica, assess},
+        documents::{
+            manifest::{Form, Manifest, ManifestError},
+            needs::Needs,
+        },
+        plan::lease::{DeliverySide, HandOver, ManifestSide, NamespaceSide, WorkloadSide},
+        workload::{
+            Change, LeaseTemplate, MANIFEST_KEY, Power,
+            names::{self, Identity},
+            workload,
+        },
+    },
+    observe::{ground, meters},
+};
+
+/// A manifest that may run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunnableManifest {
+    /// What runs.
+    pub manifest: Manifest,
+    /// keccak-256 of its canonical bytes.
+    pub hash: B256,
+}
+
+impl Eyes {
+    /// The namespace, and when it was made.
+    pub(super) async fn namespace(
+        &self,
+        lease: &ComputeLease,
+        identity: &Identity,
+    ) -> (NamespaceSide, Option<Time>) {
+        let name = identity.namespace();
+        // Status names the namespace once everything in it was applied, never before.
+        let furnished = lease.status.as_ref().and_then(|status| status.namespace.as_ref()) == Some(&name);
+        let seen = |found: &ObjectMeta| {
+            (
+                namespace_side(identity, found, furnished),
+                found.creation_timestamp.clone(),
+            )
+        };
+        if let Some(found) = self.stores.namespace(&name) {
+            return seen(&found.metadata);
+        }
+        // The store holds labelled namespaces only: one without our labels may stand under our name.
+        match Api::<Namespace>::all(self.client.clone()).get_opt(&name).await {
+            Ok(Some(found)) => seen(&found.metadata),
+            Ok(None) => (NamespaceSide::Absent, None),
+            Err(_) => (NamespaceSide::Unknown, None),
+        }
+    }
+
+    pub(super) async fn manifest(
+        &self,
+        lease: &ComputeLease,
+        identity: &Identity,
+        needs: &Needs,
+        namespace: NamespaceSide,
+        made: Option<Time>,
+        look: &Look,
+    ) -> (ManifestSide, Option<RunnableManifest>) {
+        let received = lease
+            .status
+            .as_ref()
+            .is_some_and(|status| status.manifest.is_some());
+        // An object made again, after the namespace, has lost the note of what the namespace holds.
+        let again = made
+            .zip(lease.metadata.creation_timestamp.as_ref())
+            .is_some_and(|(made, object)| made.0 < object.0);
+        if !(received || again) || matches!(namespace, NamespaceSide::Absent | NamespaceSide::Bare) {
+            return (ManifestSide::Awaited, None);
+        }
+        let verdict = match self.memory.manifest(look) {
+            Some(known) => known,
+            None => {
+                let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
+                let bytes = match secrets.get_opt(names::MANIFEST_SECRET).await {
+                    Ok(Some(secret)) => secret
+                        .data
+                        .and_then(|mut data| data.remove(MANIFEST_KEY))
+                        .map(|bytes| bytes.0),
+                    Ok(None) => None,
+                    Err(_) => return (ManifestSide::Unknown, None),
+                };
+                // What is not there yet is not remembered.
+                let Some(bytes) = bytes else {
+                    return (ManifestSide::Awaited, None);
+                };
+                let verdict: Verdict = runnable(lease, &bytes, needs);
+                self.memory.keep_manifest(look, &verdict);
+                verdict
+            }
+        };
+        match verdict {
+            Ok(manifest) => (ManifestSide::Ready, Some(manifest)),
+            Err(reason) => (ManifestSide::Refused { reason }, None),
+        }
+    }
+
+    pub(super) async fn workload(
+        &self,
+        template: Option<&LeaseTemplate<'_>>,
+        manifest: Option<&RunnableManifest>,
+        namespace: NamespaceSide,
+        look: &Look,
+    ) -> WorkloadSide {
+        match namespace {
+            NamespaceSide::Absent | NamespaceSide::Bare => return WorkloadSide::Absent,
+            NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
+                return WorkloadSide::Unknown;
+            }
+            NamespaceSide::Ours => {}
+        }
+        let (Some(template), Some(manifest)) = (template, manifest) else {
+            return if manifest.is_none() {
+                WorkloadSide::Absent
+            } else {
+                WorkloadSide::Unknown
+            };
+        };
+        let home = template.identity.namespace();
+        let found = match self.memory.workload(look) {
+            Some(known) => known,
+            None => {
+                let found = match manifest.manifest.form {
+                    Form::Deployment => meta(
+                        Api::<Deployment>::namespaced(self.client.clone(), &home)
+                            .get_opt(names::WORKLOAD)
+                            .await,
+                    ),
+                    Form::Job => meta(
+                        Api::<Job>::namespaced(self.client.clone(), &home)
+                            .get_opt(names::WORKLOAD)
+                            .await,
+                    ),
+                };
+                let Ok(found) = found else {
+                    return WorkloadSide::Unknown;
+                };
+                self.memory.keep_workload(look, found.as_ref());
+                found
+            }
+        };
+        let Some(found) = found else {
+            return WorkloadSide::Absent;
+        };
+        let matches = |power| {
+            workload(template, &manifest.manifest, manifest.hash, power).is_ok_and(|objects| {
+                objects
+                    .last()
+                    .is_some_and(|object| object.change(Some(&found)) == Change::None)
+            })
+        };
+        if matches(Power::On) {
+            WorkloadSide::Current
+        } else if matches(Power::Off) {
+            WorkloadSide::Paused
+        } else {
+            WorkloadSide::Outdated
+        }
+    }
+
+    pub(super) fn replicas(
+        &self,
+        lease: &ComputeLease,
+        needs: &Needs,
+        offer: Option<&ComputeOffer>,
+        manifest: Option<&RunnableManifest>,
+        pods: &[Arc<Pod>],
+        watch: PodWatch,
+    ) -> Vec<Replica> {
+        let (Some(offer), Some(manifest)) = (offer, manifest) else {
+            return Vec::new();
+        };
+        if watch == PodWatch::Broken {
+            return Vec::new();
+        }
+        let expected = Expected {
+            replicas: needs.replicas,
+            form: manifest.manifest.form,
+            device: offer.spec.device.resource_name.clone(),
+            devices: u32::from(manifest.manifest.replica().gpus as u16),
+            pull: ground::pull(offer),
+        };
+        let before: BTreeMap<u16, String> = meters::persisted(lease.status.as_ref())
+            .open
+            .into_iter()
+            .map(|open| (open.replica, open.proof.pod_uid))
+            .collect();
+        let nodes = self.stores.nodes.state();
+        assess(
+            &expected,
+            pods.iter().map(AsRef::<Pod>::as_ref),
+            nodes.iter().map(AsRef::as_ref),
+            &before,
+        )
+    }
+
+    pub(super) fn handover(&self, lease: &ComputeLease, home: &str, pods: &[Arc<Pod>]) -> HandOver {
+        let waiting = pods.iter().any(|pod| unscheduled(pod));
+        if waiting && !self.held(lease, home).is_empty() {
+            HandOver::Due
+        } else {
+            HandOver::Nothing
+        }
+    }
+
+    /// The placeholder pods of the bid the lease was won with.
+    #[must_use]
+    pub fn held(&self, lease: &ComputeLease, home: &str) -> Vec<Arc<Pod>> {
+        let Some(bid) = &lease.spec.bid_ref else {
+            return Vec::new();
+        };
+        let of_bid = |pod: &Arc<Pod>| {
+            pod.labels().get(names::BID_LABEL) == Some(&bid.name) && pod.meta().deletion_timestamp.is_none()
+        };
+        self.stores.pods_in(home).into_iter().filter(of_bid).collect()
+    }
+}
+
+fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> NamespaceSide {
+    match (
+        identity.owns(found),
+        found.deletion_timestamp.is_some(),
+        furnished,
+    ) {
+        (Err(_), _, _) => NamespaceSide::Foreign,
+        (Ok(()), true, _) => NamespaceSide::Leaving,
+        (Ok(()), false, true) => NamespaceSide::Ours,
+        (Ok(()), false, false) => NamespaceSide::Bare,
+    }
+}
+
+fn meta<K: Resource>(found: Result<Option<K>, kube::Error>) -> Result<Option<ObjectMeta>, kube::Error> {
+    Ok(found?.map(|object| object.meta().clone()))
+}
+
+fn runnable(lease: &ComputeLease, bytes: &[u8], needs: &Needs) -> Result<RunnableManifest, String> {
+    let hash = keccak256(bytes);
+    if hash.to_string() != lease.spec.manifest_hash {
+        return Err(format!(
+            "the stored manifest hashes to {hash}, the lease names {}: send the manifest the order was posted with",
+            lease.spec.manifest_hash
+        ));
+    }
+    let text = |error: ManifestError| error.to_string();
+    let manifest = Manifest::decode(bytes).map_err(text)?;
+    manifest.fits(needs).map_err(text)?;
+    Ok(RunnableManifest { manifest, hash })
+}
+
+pub(super) fn delivery_side(replicas: &[Replica]) -> DeliverySide {
+    let (mut delivered, mut unknown) = (0usize, 0usize);
+    for replica in replicas {
+        match replica.assessment {
+            Assessment::Delivered { .. } => delivered += 1,
+            Assessment::NotDelivered { .. } => {}
+            Assessment::Unknown(_) => unknown += 1,
+        }
+    }
+    match (delivered, unknown) {
+        (_, _) if replicas.is_empty() => DeliverySide::Unknown,
+        (all, _) if all == replicas.len() => DeliverySide::Delivered,
+        (0, 0) => DeliverySide::Withheld,
+        (0, _) => DeliverySide::Unknown,
+        (_, _) => DeliverySide::Partly,
+    }
+}
+
+/// Not bound to a node and not on its way out.
+#[must_use]
+pub fn unscheduled(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none()
+        && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
