@@ -39,7 +39,11 @@ impl Chain {
     fn start() -> Self {
         let needs = BTreeSet::from([Need::Chain]);
         let tools = prepare(&cache_folder(), &needs, Progress::lines()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let anvil = Command::new(tools.program("anvil").unwrap())
             .args(["--host=127.0.0.1", &format!("--port={port}"), "--silent"])
             .arg("--disable-default-create2-deployer")
@@ -88,7 +92,15 @@ impl Founder {
 
     fn arguments(&self, chain: &Chain) -> Vec<String> {
         let key = self.path("key").display().to_string();
-        let fixed = ["market", "deploy", "--json", "--key-file", &key, "--rpc", &chain.url];
+        let fixed = [
+            "market",
+            "deploy",
+            "--json",
+            "--key-file",
+            &key,
+            "--rpc",
+            &chain.url,
+        ];
         fixed.map(str::to_owned).to_vec()
     }
 
@@ -97,7 +109,15 @@ impl Founder {
     }
 
     fn look<'a>(&self, verb: &'a str, chain: &'a Chain, directory: &'a str) -> [&'a str; 7] {
-        ["market", verb, "--json", "--rpc", &chain.url, "--directory", directory]
+        [
+            "market",
+            verb,
+            "--json",
+            "--rpc",
+            &chain.url,
+            "--directory",
+            directory,
+        ]
     }
 }
 
@@ -158,7 +178,10 @@ fn a_founding_killed_after_each_step_ends_in_the_same_market_without_one_transac
         .json(founder.look("verify", &broken, &directory))
         .unwrap();
     let held = verified["checks"].as_array().unwrap();
-    assert!(held.len() > 30 && held.iter().all(|check| check["holds"] == true), "{verified}");
+    assert!(
+        held.len() > 30 && held.iter().all(|check| check["holds"] == true),
+        "{verified}"
+    );
 }
 
 #[test]
@@ -182,9 +205,16 @@ fn a_published_manifest_matches_and_another_salt_is_another_market() {
     let mut verify = founder.look("verify", &chain, &another).to_vec();
     verify.extend(["--manifest", &manifest]);
     let refused = founder.leaseport.refusal(&verify).unwrap();
-    assert!(refused.said.contains("do not use this market"), "{}", refused.said);
+    assert!(
+        refused.said.contains("do not use this market"),
+        "{}",
+        refused.said
+    );
 
     for verb in ["params", "status", "show"] {
-        founder.leaseport.json(founder.look(verb, &chain, &directory)).unwrap();
+        founder
+            .leaseport
+            .json(founder.look(verb, &chain, &directory))
+            .unwrap();
     }
 }

@@ -25,10 +25,7 @@ use crate::{
     chain_io::{
         bindings::TestDollar,
         contracts::{Contracts, ContractsError},
-        deploy::{
-            self, DeployError, Deployment, Wanted,
-            audit::AuditError,
-        },
+        deploy::{self, DeployError, Deployment, Wanted, audit::AuditError},
         endpoint::Endpoints,
         sequence::{self, Done, SequenceError},
         windows::{self, ChainKind, WindowsError, WindowsText, chain_kind},

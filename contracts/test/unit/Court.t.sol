@@ -456,6 +456,8 @@ contract CourtTest is Assertions {
 
     function test_ARulingIsBoundedByTheContestedRentAndByWhatIsHeld() public {
         Terms memory terms = _paid(0, 1000);
+        // A fifth has vested.
+        _put(terms, LeaseState.Live, 1000, uint32(_now()) + 7200, 800 * SECOND);
         _contest(terms, 0, 1000);
         _answer(terms, 1000);
         uint64 frozen = _frozen(terms);

@@ -19,9 +19,7 @@ use crate::{
         contracts::Contracts,
         endpoint::Endpoints,
         errors::{RpcErrorClass, RpcFailure},
-        governance::{
-            AccessManager, DisputeCourt, FeeRouter, PortGovernor, TimelockController,
-        },
+        governance::{AccessManager, DisputeCourt, FeeRouter, PortGovernor, TimelockController},
         windows::{ChainKind, chain_kind},
     },
     core::ids::ChainId,
@@ -104,7 +102,10 @@ pub(crate) fn transport(error: alloy::contract::Error) -> TransportError {
 }
 
 /// What a contract answers, in words; what answers otherwise is said so, and no trouble of the chain.
-pub(crate) async fn said<T, F>(endpoints: &Endpoints, call: impl Fn(DynProvider) -> F) -> Result<Option<T>, RpcFailure>
+pub(crate) async fn said<T, F>(
+    endpoints: &Endpoints,
+    call: impl Fn(DynProvider) -> F,
+) -> Result<Option<T>, RpcFailure>
 where
     F: Future<Output = alloy::contract::Result<T>>,
 {
@@ -208,7 +209,12 @@ impl Audit {
         ] {
             checks.push(Check {
                 what,
-                found: if address == Address::ZERO { "missing" } else { "present" }.to_owned(),
+                found: if address == Address::ZERO {
+                    "missing"
+                } else {
+                    "present"
+                }
+                .to_owned(),
                 expected: "present".to_owned(),
             });
         }
@@ -449,7 +455,10 @@ fn windows(chain: ChainId, market: &Contracts, checks: &mut Vec<Check>) {
                 "F is not shorter than the chain allows",
                 market.windows.final_reports,
             ),
-            ("W is not shorter than the chain allows", market.windows.vest_epoch),
+            (
+                "W is not shorter than the chain allows",
+                market.windows.vest_epoch,
+            ),
         ] {
             checks.push(Check {
                 what,

@@ -118,13 +118,7 @@ impl Acts {
 
 /// Calldata of the founding, for the AccessManager.
 #[must_use]
-pub fn calldata(
-    plan: &Plan,
-    deployer: Address,
-    wanted: &Wanted,
-    delays: Delays,
-    from_block: u64,
-) -> Bytes {
+pub fn calldata(plan: &Plan, deployer: Address, wanted: &Wanted, delays: Delays, from_block: u64) -> Bytes {
     let at = plan.at;
     let holders = Holders::of(deployer, wanted);
     let mut acts = Acts {
@@ -157,7 +151,12 @@ pub fn calldata(
             slasher: at.court,
         },
     );
-    acts.on(at.directory, &Directory::foundCall { fromBlock_: from_block });
+    acts.on(
+        at.directory,
+        &Directory::foundCall {
+            fromBlock_: from_block,
+        },
+    );
     for (name, target) in at.entries() {
         let set = Directory::setCall {
             name: named(name),
@@ -214,5 +213,7 @@ pub fn calldata(
         roleId: ADMIN,
         callerConfirmation: deployer,
     });
-    AccessManager::multicallCall { data: acts.calls }.abi_encode().into()
+    AccessManager::multicallCall { data: acts.calls }
+        .abi_encode()
+        .into()
 }

@@ -244,7 +244,12 @@ impl Plan {
         let port = pieces.add(
             1,
             "Port",
-            creation(&Port::BYTECODE, &Port::constructorCall { holders: [treasury; 5] }),
+            creation(
+                &Port::BYTECODE,
+                &Port::constructorCall {
+                    holders: [treasury; 5],
+                },
+            ),
         );
         let router = pieces.add(
             1,
@@ -305,7 +310,10 @@ impl Plan {
         let slipway = pieces.add(
             1,
             "Slipway",
-            creation(&Slipway::BYTECODE, &Slipway::constructorCall { builder_: deployer }),
+            creation(
+                &Slipway::BYTECODE,
+                &Slipway::constructorCall { builder_: deployer },
+            ),
         );
         pieces.salt = salt;
         let vault = slipway.create(1);

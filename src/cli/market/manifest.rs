@@ -186,11 +186,7 @@ impl Manifest {
             )
         };
         for (name, wanted) in &published.contracts {
-            same(
-                name.clone(),
-                words(self.contracts.get(name)),
-                words(Some(wanted)),
-            )?;
+            same(name.clone(), words(self.contracts.get(name)), words(Some(wanted)))?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ async fn params(endpoints: &Endpoints, market: &Contracts) -> Result<ParamsAnswe
             symbol: token.symbol.clone(),
             open: ask!(endpoints, Params at at, posting(index)).is_some_and(|posting| posting.open),
             fee_percent: percent(
-                ask!(endpoints, Params at at, opening_1(index)).map_or(0, |opening| opening.feeSteps),
+                ask!(endpoints, Params at at, opening_0(index)).map_or(0, |opening| opening.feeSteps),
             ),
             court_fee_micro: ask!(endpoints, Params at at, courtFee(index))
                 .unwrap_or_default()
@@ -80,7 +80,9 @@ async fn params(endpoints: &Endpoints, market: &Contracts) -> Result<ParamsAnswe
     let next = ask!(endpoints, Params at at, nextSlasher(0));
     let from = next.as_ref().map_or(0, |next| next.from.to::<u64>());
     Ok(ParamsAnswer {
-        fee_percent: percent(ask!(endpoints, Params at at, opening_0()).map_or(0, |opening| opening.feeSteps)),
+        fee_percent: percent(
+            ask!(endpoints, Params at at, opening_1()).map_or(0, |opening| opening.feeSteps),
+        ),
         fee_percent_most: "10.0",
         fee_receiver: ask!(endpoints, Params at at, feeReceiver()).unwrap_or_default(),
         court: ask!(endpoints, Params at at, court()).unwrap_or_default(),
@@ -102,7 +104,11 @@ pub(super) async fn run_params(args: ShowArgs, out: &mut (impl Write + Send)) ->
         return Ok(());
     }
     writeln!(out, "owner        {}", answer.owner)?;
-    writeln!(out, "fee          {} % of new leases (at most 10 %)", answer.fee_percent)?;
+    writeln!(
+        out,
+        "fee          {} % of new leases (at most 10 %)",
+        answer.fee_percent
+    )?;
     writeln!(out, "fee receiver {}", answer.fee_receiver)?;
     writeln!(out, "court        {}", answer.court)?;
     if let Some(next) = answer.next_court {
