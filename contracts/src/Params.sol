@@ -13,16 +13,16 @@ import {IParams} from "./interfaces/IParams.sol";
 /// @notice See IParams.
 /// @dev The owner is the market's AccessManager, through which a timelock and the narrower roles act.
 contract Params is IParams, Ownable2Step {
-    /// @notice 10 %, in steps of 10 bps.
-    uint8 public constant MAX_FEE_STEPS = 100;
-    /// @notice Lease words give a token six bits.
-    uint8 public constant MAX_TOKENS = 64;
-    /// @notice How long a pause lasts.
-    uint40 public constant PAUSE_LENGTH = 7 days;
-    /// @notice From the beginning of one pause to the next.
-    uint40 public constant PAUSE_EVERY = 60 days;
+    // Not public: each public function makes finding the ones the book calls dearer. IParams tells the bounds.
+    /// @dev 10 %, in steps of 10 bps.
+    uint8 private constant MAX_FEE_STEPS = 100;
+    /// @dev Lease words give a token six bits.
+    uint8 private constant MAX_TOKENS = 64;
+    /// @dev How long a pause lasts.
+    uint40 private constant PAUSE_LENGTH = 7 days;
+    /// @dev From the beginning of one pause to the next.
+    uint40 private constant PAUSE_EVERY = 60 days;
 
-    // Not public: each public function makes finding the ones the book calls dearer.
     /// @dev The most a dispute may cost its loser: 1,000 tokens, in micro-units.
     uint64 private constant MAX_COURT_FEE = 1_000_000_000;
     /// @dev Slots of slashers, as StakeVault has them.

@@ -10,6 +10,7 @@ import {LeaseView, Terms, TokenInfo} from "./types/Types.sol";
 import {ILeaseBook} from "./interfaces/ILeaseBook.sol";
 import {IParams} from "./interfaces/IParams.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {StakeWord} from "./libraries/StakeWord.sol";
 
 /// @title StakeVault
 /// @notice See IStakeVault.
@@ -17,6 +18,8 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 /// here) and with the token list, whose entries never change.
 contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
+    using StakeWord for Stake;
+    using StakeWord for uint256;
 
     // Not public: each public function makes finding the ones the book calls dearer.
     /// @dev Slots for slashers: 0 the court, the others for what comes later (proofs of capacity, for example).
@@ -126,28 +129,22 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function lock(uint32 providerId, uint8 token, uint64 amount) external onlyLeaseBook {
-        Stake storage slot = _stakes[providerId][token];
-        // One read: every lease that opens pays for it.
-        Stake memory stake = slot;
-        uint64 free = _free(providerId, token, stake);
+        Stake storage stake = _stakes[providerId][token];
+        uint256 word = stake.load();
+        uint64 free = word.contested() ? _free(providerId, token, stake) : word.open();
         require(amount <= free, StakeVault_NotFree(providerId, token, amount, free));
-        unchecked {
-            // At most the stake.
-            slot.locked = stake.locked + amount;
-        }
+        stake.store(word.lock(amount));
         emit Locked(providerId, token, amount);
     }
 
     /// @inheritdoc IStakeVault
     function release(uint32 providerId, uint8 token, uint64 amount, uint64 burn) external onlyLeaseBook {
         Stake storage stake = _stakes[providerId][token];
-        require(amount <= stake.locked, StakeVault_Bond(amount, stake.locked));
+        uint256 word = stake.load();
+        require(amount <= word.locked(), StakeVault_Bond(amount, word.locked()));
         require(burn <= amount, StakeVault_Bond(burn, amount));
-        stake.locked -= amount;
-        if (burn != 0) {
-            stake.amount -= burn;
-            burned[token] += burn;
-        }
+        stake.store(word.unlock(amount, burn));
+        if (burn != 0) burned[token] += burn;
         emit Released(providerId, token, amount, burn);
     }
 

@@ -52,13 +52,26 @@ pub(super) async fn ensure(sequence: &mut Sequence) -> Result<Vec<Done>, DeployE
     if chain_kind(chain) != ChainKind::Local {
         return Err(DeployError::NoFactory { chain: chain.0 });
     }
-    let what = "give coin to the factory's maker";
-    let paid = sequence
-        .run_with_value(what, TxKind::Call(MAKER), Bytes::new(), U256::from(MAKER_COST))
+    let held = sequence
+        .endpoints()
+        .ask("eth_getBalance", |provider| async move {
+            provider.get_balance(MAKER).await
+        })
         .await?;
-    let made = sequence.relay("make the deployment factory", MAKING).await?;
+    let mut done = Vec::new();
+    // A run that stopped in between has paid already.
+    let missing = U256::from(MAKER_COST).saturating_sub(held);
+    if !missing.is_zero() {
+        let what = "give coin to the factory's maker";
+        done.push(
+            sequence
+                .run_with_value(what, TxKind::Call(MAKER), Bytes::new(), missing)
+                .await?,
+        );
+    }
+    done.push(sequence.relay("make the deployment factory", MAKING).await?);
     if present(sequence).await? {
-        Ok(vec![paid, made])
+        Ok(done)
     } else {
         Err(DeployError::NoFactory { chain: chain.0 })
     }
