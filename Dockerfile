@@ -6,14 +6,15 @@
 # The release of rust-toolchain.toml; tests/image.rs compares.
 FROM rust:1.95.0-slim-bookworm AS toolchain
 
-# Dependencies alone, in a layer that stays as long as the manifests do. The other member of the workspace is not built, but cargo wants
-# to see the targets it names.
+# Dependencies alone, in a layer that stays as long as the manifests do. The other members of the workspace are not built, but cargo
+# wants to see the targets they name.
 FROM toolchain AS dependencies
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY e2e/Cargo.toml e2e/
-RUN mkdir -p src e2e/src e2e/tests/lease \
- && echo '//! Empty.' | tee src/lib.rs e2e/src/lib.rs e2e/src/main.rs e2e/tests/lease/main.rs > src/main.rs \
+COPY evm/Cargo.toml evm/
+RUN mkdir -p src e2e/src e2e/tests/lease evm/src \
+ && echo '//! Empty.' | tee src/lib.rs evm/src/lib.rs e2e/src/lib.rs e2e/src/main.rs e2e/tests/lease/main.rs > src/main.rs \
  && echo 'fn main() {}' >> src/main.rs \
  && cargo build --release --locked -p leaseport --bin leaseport
 

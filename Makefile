@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit bench down fmt crds image
+.PHONY: help demo check test audit down twin-long prove fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -27,6 +27,11 @@ bench: ## Measures every bar of docs/benchmarks.md with the release build, and w
 down: ## Ends the world that `make demo` or `leaseport-world up` left running
 	@$(WORLD) down
 
+twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SEED=N begins elsewhere)
+	@TWIN_TRACES=$${TWIN_TRACES:-10000} cargo test --locked -p leaseport --test twin -- --nocapture
+
+prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
+	@bash contracts/tools/halmos.sh
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \

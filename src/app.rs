@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -24,14 +24,14 @@ use crate::{
     controllers::{
         bid,
         context::{Context, RESYNC, Transacts},
-        lease, market, offer, provider,
+        lease, market, offer, orphan, provider, warning,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
         KubeError,
         client::infer,
         events::Events,
-        lock::{Ended, Lock, Machine},
+        lock::{Ended, Fence, Lock, Machine},
         reconcile::{Outcome, Pace, run},
         reflected::{Health, Reflected, Watches},
     },
@@ -133,13 +133,18 @@ pub async fn operator(
         &config.identity,
         Arc::new(Machine::default()),
     );
+    // Everything but the lock itself writes through the fence.
+    let client = lock.fence().guard(client);
+    let acting = CancellationToken::new();
+    let context = context(&config, &client, &caches, &metrics, lock.fence());
+    let mut loops = JoinSet::new();
+    let moved = follow(&mut loops, &config, &context, &caches, &acting);
     let held = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         held = lock.acquire() => held,
     };
     tracing::info!(identity = config.identity, "leading");
-    let acting = CancellationToken::new();
-    let mut loops = act(&config, &client, &caches, &metrics, &acting);
+    act(&mut loops, &context, &caches, &moved, &acting);
     // Told to stop, we finish what runs and only then give the lock back: until then nobody else acts.
     let ended = held
         .keep(async {
@@ -339,18 +344,17 @@ where
         .collect()
 }
 
-fn act(
+fn context(
     config: &OperatorConfig,
     client: &Client,
     caches: &Caches,
     metrics: &Metrics,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
-    let stores = caches.stores();
-    let context = Context {
+    fence: Fence,
+) -> Context {
+    Context {
         eyes: Eyes {
             client: client.clone(),
-            stores: stores.clone(),
+            stores: caches.stores(),
             markets: Markets::default(),
             clock: Clock::default(),
             settings: Arc::new(config.settings.clone()),
@@ -362,16 +366,26 @@ fn act(
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),
         watches: caches.watches(),
-    };
-    let (moved_tx, moved) = watch::channel(0u64);
-    let moved_tx = Arc::new(moved_tx);
-    let mut loops = JoinSet::new();
+        fence,
+    }
+}
+
+/// Follows markets, as leader and as standby: whoever takes over knows the chain already. Returns what ticks with every view.
+fn follow(
+    loops: &mut JoinSet<()>,
+    config: &OperatorConfig,
+    context: &Context,
+    caches: &Caches,
+    stop: &CancellationToken,
+) -> Arc<watch::Sender<u64>> {
+    let (moved, _) = watch::channel(0u64);
+    let moved = Arc::new(moved);
 
     let desk = market::MarketDesk::new(
         config.namespace.clone(),
         caches.transactions.clone(),
         caches.wallets.clone(),
-        moved_tx,
+        moved.clone(),
     );
     let followed = {
         let markets = context.eyes.markets.clone();
@@ -380,16 +394,59 @@ fn act(
     let markets = stream::select_all([
         caches.markets.changes(RESYNC).boxed(),
         // What a view says of its endpoints and of finality is shown with the view.
-        on_blocks(moved.clone(), stores.markets.clone(), followed).boxed(),
+        on_blocks(moved.subscribe(), caches.markets.store(), followed).boxed(),
     ]);
-    spawn(
-        &mut loops,
-        &context,
-        "market",
-        markets,
-        stop,
-        move |context, name| market::pass(context, desk.clone(), name),
-    );
+    spawn(loops, context, "market", markets, stop, move |context, name| {
+        market::pass(context, desk.clone(), name)
+    });
+    moved
+}
+
+/// Everything that only the leader does.
+fn act(
+    loops: &mut JoinSet<()>,
+    context: &Context,
+    caches: &Caches,
+    moved: &Arc<watch::Sender<u64>>,
+    stop: &CancellationToken,
+) {
+    let stores = caches.stores();
+    // Markets are looked at again: their senders and their status are the leader's.
+    moved.send_modify(|count| *count = count.wrapping_add(1));
+    let moved = moved.subscribe();
+
+    // Markets, offers, bids and leases tell in their own passes.
+    let warnings: [(&'static str, futures::future::BoxFuture<'static, ()>); 2] = [
+        (
+            "wallet",
+            warning::run(context.clone(), caches.wallets.clone(), |wallet| {
+                wallet
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+        (
+            "provider",
+            warning::run(context.clone(), caches.providers.clone(), |provider| {
+                provider
+                    .status
+                    .as_ref()
+                    .map_or(&[], |status| status.conditions.as_slice())
+            })
+            .boxed(),
+        ),
+    ];
+    for (kind, telling) in warnings {
+        let stopped = stop.clone().cancelled_owned();
+        loops.spawn(async move {
+            tokio::select! {
+                () = stopped => {}
+                () = telling => tracing::debug!(kind, "nothing more to tell"),
+            }
+        });
+    }
 
     let asked = provider::Asked::default();
     let providers = stream::select_all([
@@ -407,8 +464,8 @@ fn act(
         .boxed(),
     ]);
     spawn(
-        &mut loops,
-        &context,
+        loops,
+        context,
         "provider",
         providers,
         stop,
@@ -430,7 +487,7 @@ fn act(
     ]);
     // One at a time: two offers of a provider must not promise the same lane in the same moment.
     let pace = Pace::new("offer").concurrency(1);
-    spawn_paced(&mut loops, &context, pace, offers, stop, move |context, name| {
+    spawn_paced(loops, context, pace, offers, stop, move |context, name| {
         offer::pass(context, told.clone(), name)
     });
 
@@ -462,7 +519,29 @@ fn act(
         })
         .boxed(),
     ]);
-    spawn(&mut loops, &context, "bid", bids, stop, bid::pass);
+    spawn(loops, context, "bid", bids, stop, bid::pass);
+
+    let reported = orphan::Reported::default();
+    let namespaces = stream::select_all([
+        caches.namespaces.changes(RESYNC).boxed(),
+        // An object that went may have left its namespace behind; they bear one name.
+        through(caches.leases.clone(), {
+            let leases = stores.leases.clone();
+            move |lease| match leases.get(lease) {
+                Some(_) => Vec::new(),
+                None => vec![ObjectRef::new(&lease.name)],
+            }
+        })
+        .boxed(),
+    ]);
+    spawn(
+        &mut loops,
+        &context,
+        "orphan",
+        namespaces,
+        stop,
+        move |context, name| orphan::pass(context, reported.clone(), name),
+    );
 
     let open = |lease: &ComputeLease| {
         lease.status.as_ref().and_then(|status| status.phase) != Some(LeasePhase::Closed)
@@ -498,8 +577,7 @@ fn act(
         })
         .boxed(),
     ]);
-    spawn(&mut loops, &context, "lease", leases, stop, lease::pass);
-    loops
+    spawn(loops, context, "lease", leases, stop, lease::pass);
 }
 
 /// The object a transaction is for.

@@ -1,9 +1,12 @@
 //! Parses arguments, installs the TLS provider and runs the chosen verb; decides nothing.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, thread::available_parallelism};
 
 use clap::Parser;
 use leaseport::cli::{self, Cli};
+
+/// Threads at most: the work is waiting for answers, and each thread of a machine with a hundred cores would cost memory for nothing.
+const MOST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -17,7 +20,12 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    let runtime = match built {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("leaseport: cannot start worker threads: {error}");

@@ -321,6 +321,30 @@ fn breaches() -> Vec<(&'static str, bool, Value, &'static str)> {
             "replaceAfter must lie between",
         ),
         (
+            "ComputeMarket",
+            CREATE,
+            spec(json!({ "finality": { "settle": { "tag": "finalized", "depth": 64 } } })),
+            "at most one of tag and depth",
+        ),
+        (
+            "ComputeMarket",
+            CREATE,
+            spec(json!({ "finality": { "settle": { "stalledAfter": "5s" } } })),
+            "stalledAfter must lie between",
+        ),
+        (
+            "ComputeProvider",
+            CREATE,
+            spec(json!({ "duties": { "reportEvery": "25h" } })),
+            "reportEvery must lie between",
+        ),
+        (
+            "ComputeProvider",
+            CREATE,
+            spec(json!({ "duties": { "settleEvery": "0s" } })),
+            "settleEvery must lie between",
+        ),
+        (
             "ComputeWallet",
             UPDATE,
             spec(json!({ "marketRef": { "name": "other" } })),

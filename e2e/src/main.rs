@@ -75,7 +75,11 @@ enum Command {
     /// Play one lease from order to balance sheet on a fresh world, tell it, and leave all of it running.
     Demo,
     /// Measure every bar of docs/benchmarks.md on a fresh world, print the figures and write them there.
-    Bench,
+    Bench {
+        /// Measure this part only and write nothing.
+        #[arg(long)]
+        only: Option<leaseport_e2e::bench::Measure>,
+    },
     /// Start a stopped part again.
     StartPart {
         /// Its name, as in `status`.
@@ -185,12 +189,12 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             leaseport_e2e::scene::demo::play(world)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench => {
+        Command::Bench { only } => {
             let world = Options {
                 run_dir,
                 ..Options::from_env(&cli.name)
             };
-            leaseport_e2e::bench::run(world)?;
+            leaseport_e2e::bench::run(world, *only)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::StartPart { part } => {

@@ -2,6 +2,8 @@
 //! nothing. Run with `--test-threads=1`: each test starts a whole world of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod traces;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use leaseport_e2e::progress::Progress;
 use leaseport_e2e::world::{Error, Health, Keep, Lane, NodeChoice, Options, Services, World, WorldState};
 use leaseport_e2e::{Proxy, rpc};
 use serde_json::{Value, json};
+use traces::Traces;
 
 const GPU_POD: &str = r#"{
   "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gpu"},
@@ -580,119 +583,5 @@ impl Machine {
                 .map(|name| fs::read_to_string(Path::new("/proc/sys").join(name)).unwrap())
                 .collect(),
         }
-    }
-}
-
-/// By what a world can be found on the machine, noted while it runs.
-struct Traces {
-    run_dir: String,
-    namespaces: Vec<PathBuf>,
-    link: Option<String>,
-    cgroup: Option<String>,
-    pids: Vec<i32>,
-}
-
-impl Traces {
-    fn of(world: &WorldState) -> Self {
-        let pids: Vec<i32> = world
-            .parts
-            .iter()
-            .filter_map(|part| part.process)
-            .map(|process| process.pid)
-            .collect();
-        let namespaces = world
-            .sandbox
-            .as_ref()
-            .and_then(|_| world.part("sandbox").ok()?.process)
-            .map(|founder| {
-                ["mnt", "net"].map(|kind| fs::read_link(format!("/proc/{}/ns/{kind}", founder.pid)).unwrap())
-            })
-            .map(Vec::from)
-            .unwrap_or_default();
-        Self {
-            run_dir: world.run_dir.display().to_string(),
-            namespaces,
-            link: world.sandbox.as_ref().map(|sandbox| sandbox.link.clone()),
-            cgroup: world.sandbox.as_ref().map(|sandbox| sandbox.cgroup.clone()),
-            pids,
-        }
-    }
-
-    /// Processes that are the world's: by their id, by their command line, by the namespaces they are in.
-    fn processes(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i32>().ok())
-            else {
-                continue;
-            };
-            let status = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            if status
-                .rsplit_once(") ")
-                .is_none_or(|(_, rest)| rest.starts_with('Z'))
-            {
-                continue;
-            }
-            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let program = line.split(' ').next().unwrap_or_default();
-            let own_line = program.starts_with(&self.run_dir);
-            let inside = ["mnt", "net"]
-                .iter()
-                .filter_map(|kind| fs::read_link(entry.path().join("ns").join(kind)).ok())
-                .any(|namespace| self.namespaces.contains(&namespace));
-            if own_line || inside || self.pids.contains(&pid) {
-                found.push(format!("{pid} {line}"));
-            }
-        }
-        found
-    }
-
-    fn links(&self) -> Vec<PathBuf> {
-        self.link
-            .iter()
-            .map(|link| Path::new("/sys/class/net").join(link))
-            .filter(|path| path.exists())
-            .collect()
-    }
-
-    fn cgroups(&self) -> Vec<PathBuf> {
-        let Some(name) = &self.cgroup else {
-            return Vec::new();
-        };
-        let hierarchies = fs::read_dir("/sys/fs/cgroup")
-            .unwrap()
-            .filter_map(Result::ok)
-            .map(|entry| entry.path());
-        hierarchies
-            .chain([PathBuf::from("/sys/fs/cgroup")])
-            .map(|path| path.join(name))
-            .filter(|path| path.exists())
-            .collect()
-    }
-
-    fn mounts(&self) -> Vec<String> {
-        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        table
-            .lines()
-            .filter(|line| line.contains(&self.run_dir))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn assert_there(&self) {
-        assert!(self.processes().len() >= self.pids.len() && !self.pids.is_empty());
-        assert_eq!(self.links().len(), usize::from(self.link.is_some()));
-        assert_eq!(self.cgroups().is_empty(), self.cgroup.is_none());
-    }
-
-    fn assert_gone(&self) {
-        assert_eq!(self.processes(), Vec::<String>::new());
-        assert_eq!(self.links(), Vec::<PathBuf>::new());
-        assert_eq!(self.cgroups(), Vec::<PathBuf>::new());
-        assert_eq!(self.mounts(), Vec::<String>::new());
     }
 }

@@ -1,7 +1,14 @@
 //! A person's transactions, one at a time: a line in a journal file before the bytes leave, a line when they are mined, so that a crash
-//! in between is seen by the next run (architecture: rule 4, without a cluster). The operator never uses it: its records are objects.
+//! in between is seen by the next run (architecture: rule 4, without a cluster). What a nonce needs is `core::tx`'s to say, as for the
+//! operator, which never uses this: its records are objects.
+
+mod lines;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -9,10 +16,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::providers::Provider;
-use serde::{Deserialize, Serialize};
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::{Address, B256, Bytes, U256},
+    providers::Provider,
+};
 use thiserror::Error;
+
+pub use lines::{Fate, Line, Offer, Unfinished, unfinished};
 
 use crate::{
     chain_io::{
@@ -23,8 +34,12 @@ use crate::{
         signer::{SignerError, WalletSigner, sign_version},
     },
     core::{
-        ids::ChainId,
-        tx::{Broadcast, Call, FeePolicy, Lookup, Mined, first_fees, gas_limit_for},
+        time::{ChainSeconds, Now, Steady, UnixMillis},
+        tx::{
+            Broadcast, Call, ChainFacts, Event, FeePolicy, Fees, FeesWanted, Heads, IntentId, IntentKind,
+            KeyUse, Lookup, Mined, Phase, Record, Sending, Version, Work, first_fees, gas_limit_for, plan,
+            wanted,
+        },
     },
 };
 
@@ -147,104 +162,6 @@ impl From<RpcFailure> for SendError {
     }
 }
 
-/// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "event")]
-pub enum Line {
-    /// Before the bytes leave.
-    #[serde(rename_all = "camelCase")]
-    Signed {
-        /// Unix seconds.
-        at: u64,
-        /// Which chain.
-        chain_id: u64,
-        /// Whose.
-        from: Address,
-        /// Its nonce.
-        nonce: u64,
-        /// Which step.
-        what: String,
-        /// Its hash.
-        hash: B256,
-        /// The bytes, to send them again.
-        raw: Bytes,
-    },
-    /// Its fate is known.
-    #[serde(rename_all = "camelCase")]
-    Ended {
-        /// Unix seconds.
-        at: u64,
-        /// Which.
-        hash: B256,
-        /// `mined`, `reverted`, `refused` or `replaced`.
-        outcome: Fate,
-    },
-}
-
-/// What became of a signed transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Fate {
-    /// It is in a block and did what it should.
-    Mined,
-    /// It is in a block and did nothing.
-    Reverted,
-    /// No endpoint took it.
-    Refused,
-    /// Another transaction has its nonce.
-    Replaced,
-}
-
-/// A signed transaction whose fate the journal does not know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
-    /// Which step.
-    pub what: String,
-    /// Its nonce.
-    pub nonce: u64,
-    /// Its hash.
-    pub hash: B256,
-    /// The bytes.
-    pub raw: Bytes,
-}
-
-/// The transactions of a key on a chain whose fate is not in the journal's text, oldest first.
-///
-/// # Errors
-/// The number of the first line that is none, and why. A last line without its end was cut off while it was written: its bytes never left.
-pub fn unfinished(text: &str, chain: ChainId, key: Address) -> Result<Vec<Unfinished>, (usize, String)> {
-    let mut open: Vec<Unfinished> = Vec::new();
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        if !line.ends_with('\n') || line.trim().is_empty() {
-            continue;
-        }
-        let line: Line =
-            serde_json::from_str(line).map_err(|error| (index.saturating_add(1), error.to_string()))?;
-        match line {
-            Line::Signed {
-                chain_id,
-                from,
-                nonce,
-                what,
-                hash,
-                raw,
-                ..
-            } => {
-                if chain_id == chain.0 && from == key {
-                    open.push(Unfinished {
-                        what,
-                        nonce,
-                        hash,
-                        raw,
-                    });
-                }
-            }
-            Line::Ended { hash, .. } => open.retain(|known| known.hash != hash),
-        }
-    }
-    Ok(open)
-}
-
 /// A transaction that did what it should.
 #[derive(Debug, Clone)]
 pub struct Sent {
@@ -261,6 +178,32 @@ pub struct JournaledKey {
     signer: Arc<dyn WalletSigner>,
     publisher: Publisher,
     path: PathBuf,
+    policy: FeePolicy,
+    began: Instant,
+}
+
+impl Pending {
+    fn note(&mut self, event: Event) {
+        self.sending = std::mem::take(&mut self.sending).after(event);
+    }
+}
+
+/// Who signed a nonce's first version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// This run: if nobody takes it, nothing was sent.
+    ThisRun,
+    /// One before, which may have sent it.
+    EarlierRun,
+}
+
+/// A nonce under way.
+struct Pending {
+    what: String,
+    /// None for a line of an older program: such a version is sent again and never raised.
+    call: Option<Call>,
+    record: Record,
+    sending: Sending,
 }
 
 impl JournaledKey {
@@ -284,6 +227,8 @@ impl JournaledKey {
             signer,
             publisher,
             path: path.to_owned(),
+            policy: FeePolicy::default(),
+            began: Instant::now(),
         })
     }
 
@@ -318,7 +263,7 @@ impl JournaledKey {
                 SimulateError::Ask(error) => error.into(),
             })?;
         let gas_limit = gas_limit_for(gas);
-        let fees = first_fees(self.publisher.quote().await?, &FeePolicy::default());
+        let fees = first_fees(self.publisher.quote().await?, &self.policy);
         let needed = U256::from(gas_limit).saturating_mul(U256::from(fees.max_fee));
         let balance = self.publisher.balance(from).await?;
         if balance < needed {
@@ -330,26 +275,59 @@ impl JournaledKey {
             });
         }
         let nonce = self.next_nonce().await?;
-        let chain = self.endpoints.chain();
-        let version = sign_version(self.signer.as_ref(), chain, nonce, &call, gas_limit, fees).await?;
-        self.write(
-            &mut file,
-            &Line::Signed {
-                at: unix_now(),
-                chain_id: chain.0,
-                from,
-                nonce,
-                what: what.to_owned(),
-                hash: version.hash,
-                raw: version.raw.clone(),
-            },
-        )?;
-        self.publish(&mut file, what, version.hash, &version.raw).await?;
-        let mined = self.wait(&mut file, what, version.hash).await?;
+        let version = self.sign(nonce, &call, gas_limit, fees).await?;
+        self.write(&mut file, &self.line(what, nonce, &call, gas_limit, &version))?;
+        let pending = Pending {
+            what: what.to_owned(),
+            record: self.record(nonce, gas_limit, version, Vec::new()),
+            call: Some(call),
+            sending: Sending::default(),
+        };
+        let mined = self.see_through(&mut file, pending, Origin::ThisRun).await?;
         Ok(Sent {
             what: what.to_owned(),
             mined,
         })
+    }
+
+    async fn sign(&self, nonce: u64, call: &Call, gas_limit: u64, fees: Fees) -> Result<Version, SendError> {
+        let chain = self.endpoints.chain();
+        Ok(sign_version(self.signer.as_ref(), chain, nonce, call, gas_limit, fees).await?)
+    }
+
+    fn line(&self, what: &str, nonce: u64, call: &Call, gas_limit: u64, version: &Version) -> Line {
+        Line::Signed {
+            at: unix_now(),
+            chain_id: self.endpoints.chain().0,
+            from: self.address(),
+            nonce,
+            what: what.to_owned(),
+            hash: version.hash,
+            raw: version.raw.clone(),
+            offer: Some(Offer::of(call, gas_limit, version.fees)),
+        }
+    }
+
+    fn record(&self, nonce: u64, gas_limit: u64, first: Version, replacements: Vec<Version>) -> Record {
+        Record {
+            name: nonce.to_string(),
+            wallet: String::new(),
+            signer: self.address(),
+            chain: self.endpoints.chain(),
+            nonce,
+            // A person's wants have no name: the journal lets one at a time be under way. Plans look at neither.
+            intent: IntentId(first.hash),
+            kind: IntentKind::CloseBoth,
+            gas_limit,
+            value: U256::ZERO,
+            first,
+            replacements,
+            phase: Phase::Created,
+            mined: None,
+            stalled: None,
+            created: UnixMillis(0),
+            closed: None,
+        }
     }
 
     async fn next_nonce(&self) -> Result<u64, SendError> {
@@ -388,26 +366,163 @@ impl JournaledKey {
         }
         for earlier in open {
             let latest = self.publisher.nonce(self.address(), None).await?;
-            let known = self.publisher.look_up(earlier.hash).await?;
-            if latest > earlier.nonce && known == Lookup::Absent {
-                self.end(file, earlier.hash, Fate::Replaced)?;
+            if latest > earlier.nonce && self.nobody_has(&earlier).await? {
+                self.end(file, earlier.newest().hash, Fate::Replaced)?;
                 continue;
             }
-            if known == Lookup::Absent {
-                self.publish(file, &earlier.what, earlier.hash, &earlier.raw)
-                    .await?;
-            }
-            self.wait(file, &earlier.what, earlier.hash).await?;
-            return Err(SendError::EarlierOne {
-                what: earlier.what,
-                hash: earlier.hash,
-            });
+            let (what, mut hash) = (earlier.what.clone(), earlier.newest().hash);
+            let pending = Pending {
+                what: earlier.what.clone(),
+                call: earlier.call(),
+                record: self.record(
+                    earlier.nonce,
+                    earlier.gas_limit(),
+                    earlier.first.clone(),
+                    earlier.replacements.clone(),
+                ),
+                sending: Sending::default(),
+            };
+            hash = match self.see_through(file, pending, Origin::EarlierRun).await {
+                Ok(mined) => mined.hash,
+                Err(SendError::NotTaken { .. }) => hash,
+                Err(error) => return Err(error),
+            };
+            return Err(SendError::EarlierOne { what, hash });
         }
         Ok(())
     }
 
-    async fn publish(&self, file: &mut File, what: &str, hash: B256, raw: &Bytes) -> Result<(), SendError> {
-        let reason = match self.publisher.publish(raw).await.result {
+    async fn nobody_has(&self, earlier: &Unfinished) -> Result<bool, SendError> {
+        for version in earlier.versions() {
+            if self.publisher.look_up(version.hash).await? != Lookup::Absent {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does what the nonce needs until one of its versions is in a block: sends, sends again, raises the fee.
+    async fn see_through(
+        &self,
+        file: &mut File,
+        mut pending: Pending,
+        origin: Origin,
+    ) -> Result<Mined, SendError> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        while began.elapsed() < PATIENCE {
+            let facts = self.facts(&pending).await;
+            let head = facts.heads.map_or(0, |heads| heads.number);
+            for work in plan(
+                &pending.record,
+                &pending.sending,
+                &facts,
+                &self.policy,
+                self.now(),
+            ) {
+                match work {
+                    Work::MarkMined(mined) | Work::MarkFinal(mined) | Work::MarkFailed(mined) => {
+                        return self.ended(file, &pending, mined);
+                    }
+                    Work::Publish(hash) => self.publish(file, &mut pending, hash, head, origin).await?,
+                    Work::Replace(fees) => self.replace(file, &mut pending, fees, head, origin).await?,
+                    Work::MarkStalled(stall) => pending.record.stalled = stall,
+                    Work::NoteTaken(block) => pending.note(Event::Taken { block }),
+                    Work::NoteFree => pending.note(Event::Free),
+                    // Of a mined one, which ends the loop.
+                    Work::MarkReorged | Work::MarkAbandoned | Work::NoteChecked(_) => {}
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+        Err(SendError::NotMined {
+            what: pending.what,
+            hash: pending.record.newest().hash,
+            waited: PATIENCE,
+        })
+    }
+
+    /// What `core::tx` wants to know; what does not answer is left out, and unknown decides nothing.
+    async fn facts(&self, pending: &Pending) -> ChainFacts {
+        let heads = self.heads().await;
+        let account_nonce = match heads {
+            Some(heads) => self.publisher.nonce(self.address(), Some(heads.hash)).await.ok(),
+            None => None,
+        };
+        let ask = wanted(
+            &pending.record,
+            &pending.sending,
+            heads.as_ref(),
+            account_nonce,
+            &self.policy,
+            self.now(),
+        );
+        let mut receipts = BTreeMap::new();
+        for hash in ask.receipts {
+            if let Ok(found) = self.publisher.look_up(hash).await {
+                receipts.insert(hash, found);
+            }
+        }
+        let quote = match ask.fees {
+            FeesWanted::Yes => self.publisher.quote().await.ok(),
+            FeesWanted::No => None,
+        };
+        ChainFacts {
+            heads,
+            account_nonce,
+            receipts,
+            quote,
+            key: KeyUse::Ours,
+        }
+    }
+
+    async fn heads(&self) -> Option<Heads> {
+        let block = self
+            .endpoints
+            .ask("eth_getBlockByNumber", |provider| async move {
+                provider.get_block_by_number(BlockNumberOrTag::Latest).await
+            })
+            .await
+            .ok()??;
+        Some(Heads {
+            number: block.header.number,
+            hash: block.header.hash,
+            time: ChainSeconds(block.header.timestamp),
+            // A person waits for a block, not for finality.
+            settled: 0,
+        })
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            steady: Steady(self.began.elapsed()),
+            wall: UnixMillis(i64::try_from(unix_now().saturating_mul(1000)).unwrap_or(i64::MAX)),
+            chain: None,
+        }
+    }
+
+    /// Sends a version. A refusal of all endpoints ends a nonce that nobody ever had; any doubt counts as sent.
+    async fn publish(
+        &self,
+        file: &mut File,
+        pending: &mut Pending,
+        hash: B256,
+        head: u64,
+        origin: Origin,
+    ) -> Result<(), SendError> {
+        let Some(version) = pending.record.versions().find(|version| version.hash == hash) else {
+            return Ok(());
+        };
+        let result = self.publisher.publish(&version.raw).await.result;
+        let first_try = pending.sending.last.is_none();
+        pending.note(Event::Broadcast {
+            hash,
+            result: result.clone(),
+            head,
+            at: self.now().steady,
+        });
+        let reason = match result {
             Broadcast::Sent => return Ok(()),
             Broadcast::NonceTooLow => "its nonce is taken: somebody else uses the key".to_owned(),
             Broadcast::Underpriced => "its fee is too low".to_owned(),
@@ -415,43 +530,51 @@ impl JournaledKey {
             Broadcast::Rejected(words) => words,
             Broadcast::Unreachable => "no endpoint answered".to_owned(),
         };
-        self.end(file, hash, Fate::Refused)?;
-        Err(SendError::NotTaken {
-            what: what.to_owned(),
-            reason,
-        })
+        match origin {
+            Origin::ThisRun if first_try => {
+                self.end(file, hash, Fate::Refused)?;
+                Err(SendError::NotTaken {
+                    what: pending.what.clone(),
+                    reason,
+                })
+            }
+            // What was out there once may be mined whatever is said of it now: a block or time decides.
+            Origin::ThisRun | Origin::EarlierRun => Ok(()),
+        }
     }
 
-    async fn wait(&self, file: &mut File, what: &str, hash: B256) -> Result<Mined, SendError> {
-        let began = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        while began.elapsed() < PATIENCE {
-            // A silent endpoint is asked again: the bytes are out, so only the receipt or time ends this.
-            if let Ok(Lookup::Found(found)) = self.publisher.look_up(hash).await
-                && found.is_canonical
-            {
-                let fate = if found.mined.succeeded {
-                    Fate::Mined
-                } else {
-                    Fate::Reverted
-                };
-                self.end(file, hash, fate)?;
-                return match fate {
-                    Fate::Mined => Ok(found.mined),
-                    Fate::Reverted | Fate::Refused | Fate::Replaced => Err(SendError::Reverted {
-                        what: what.to_owned(),
-                        hash,
-                    }),
-                };
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+    /// Signs a dearer version, writes it down, and only then sends it.
+    async fn replace(
+        &self,
+        file: &mut File,
+        pending: &mut Pending,
+        fees: Fees,
+        head: u64,
+        origin: Origin,
+    ) -> Result<(), SendError> {
+        let Some(call) = pending.call.clone() else {
+            return Ok(());
+        };
+        let (nonce, gas_limit) = (pending.record.nonce, pending.record.gas_limit);
+        let version = self.sign(nonce, &call, gas_limit, fees).await?;
+        tracing::info!(what = pending.what, hash = %version.hash, max_fee = fees.max_fee, tip = fees.tip, "not mined in time, raising the fee");
+        self.write(file, &self.line(&pending.what, nonce, &call, gas_limit, &version))?;
+        let hash = version.hash;
+        pending.record.replacements.push(version);
+        self.publish(file, pending, hash, head, origin).await
+    }
+
+    fn ended(&self, file: &mut File, pending: &Pending, mined: Mined) -> Result<Mined, SendError> {
+        if mined.succeeded {
+            self.end(file, mined.hash, Fate::Mined)?;
+            Ok(mined)
+        } else {
+            self.end(file, mined.hash, Fate::Reverted)?;
+            Err(SendError::Reverted {
+                what: pending.what.clone(),
+                hash: mined.hash,
+            })
         }
-        Err(SendError::NotMined {
-            what: what.to_owned(),
-            hash,
-            waited: PATIENCE,
-        })
     }
 
     fn open(&self) -> Result<File, SendError> {
@@ -504,63 +627,4 @@ fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use proptest::prelude::*;
-
-    const KEY: Address = Address::repeat_byte(1);
-
-    fn signed(byte: u8, chain: u64, from: Address) -> String {
-        let line = Line::Signed {
-            at: 1,
-            chain_id: chain,
-            from,
-            nonce: u64::from(byte),
-            what: "post the order".into(),
-            hash: B256::repeat_byte(byte),
-            raw: Bytes::from_static(&[2]),
-        };
-        format!("{}\n", serde_json::to_string(&line).unwrap())
-    }
-
-    fn ended(byte: u8) -> String {
-        let line = Line::Ended {
-            at: 2,
-            hash: B256::repeat_byte(byte),
-            outcome: Fate::Mined,
-        };
-        format!("{}\n", serde_json::to_string(&line).unwrap())
-    }
-
-    #[test]
-    fn what_was_signed_and_not_ended_is_found_again_for_this_key_and_chain_alone() {
-        let text = signed(1, 5, KEY)
-            + &ended(1)
-            + &signed(2, 5, KEY)
-            + &signed(3, 6, KEY)
-            + &signed(4, 5, Address::ZERO);
-        let open = unfinished(&text, ChainId(5), KEY).unwrap();
-        assert_eq!(open.len(), 1);
-        assert_eq!(open[0].hash, B256::repeat_byte(2));
-    }
-
-    #[test]
-    fn a_line_cut_off_while_it_was_written_counts_as_never_sent_and_a_strange_one_is_named() {
-        let half = signed(1, 5, KEY).trim_end().to_owned();
-        assert_eq!(unfinished(&half, ChainId(5), KEY), Ok(vec![]));
-        let (line, _) = unfinished(&format!("{}hello\n", ended(1)), ChainId(5), KEY).unwrap_err();
-        assert_eq!(line, 2);
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_the_reader_panic(text in "\\PC{0,80}\n?") {
-            let read = unfinished(&text, ChainId(1), KEY);
-            prop_assert!(read.is_err() || read.unwrap().is_empty());
-        }
-    }
 }

@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{Api, Client};
 use thiserror::Error;
 
-use super::transact::{SubmitError, TransactContext, WalletName};
+use super::{
+    evidence::{EvidenceError, Shelf},
+    transact::{SubmitError, TransactContext, WalletName},
+};
 use crate::{
     api::{ComputeLease, lease::CloseOffer, name::CLOSE_FINALIZER},
     chain_io::signer::{SignerError, WalletSigner},
@@ -54,6 +57,9 @@ pub enum ActError {
     /// Signing failed.
     #[error(transparent)]
     Sign(#[from] SignerError),
+    /// What a report rests on could not be kept.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// Something the action needs was not observed in this pass; the next one looks again.
     #[error("{action} needs {what}, which was not seen in this pass: it is tried again")]
     Missing {
@@ -73,6 +79,7 @@ impl ActError {
             Self::Submit(error) => error.reason(),
             Self::Build(_) => "CannotBuild",
             Self::Sign(_) => "CannotSign",
+            Self::Evidence(_) => "EvidenceNotKept",
             Self::Missing { .. } => "NotSeenYet",
         }
     }
@@ -169,7 +176,14 @@ impl LeaseHands<'_> {
                 self.send(IntentKind::Finalize, self.duties.finalize, data).await
             }
             Action::OfferClose => self.offer_close().await,
-            Action::Destroy(proof) => self.destroy(proof).await,
+            Action::ClearEvidence => {
+                self.shelf().clear().await?;
+                Ok(Done::Plain)
+            }
+            Action::Destroy(proof) => {
+                destroy(self.client, self.identity, proof).await?;
+                Ok(Done::Plain)
+            }
             Action::Release => {
                 finalizers::remove(&self.leases(), self.lease, CLOSE_FINALIZER).await?;
                 Ok(Done::Plain)
@@ -179,6 +193,14 @@ impl LeaseHands<'_> {
 
     fn leases(&self) -> Api<ComputeLease> {
         Api::namespaced(self.client.clone(), self.home)
+    }
+
+    const fn shelf(&self) -> Shelf<'_> {
+        Shelf {
+            client: self.client,
+            manager: self.manager,
+            lease: self.lease,
+        }
     }
 
     fn terms(&self, action: &'static str) -> Result<&Terms, ActError> {
@@ -295,33 +317,39 @@ impl LeaseHands<'_> {
             signature,
         }))
     }
+}
 
-    async fn destroy(&self, proof: &Proof) -> Result<Done, ActError> {
-        // The proof names the lease it is for: a mix-up would delete a stranger's namespace.
-        let proven = match proof {
-            Proof::Closure(closure) => closure.key(),
-            Proof::Absence(absence) => absence.key(),
-        };
-        if *proven != self.key {
-            return Err(ActError::Missing {
-                action: "deleting the namespace",
-                what: "a proof for this very lease",
-            });
-        }
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        let name = self.identity.namespace();
-        let Some(found) = crate::kube_io::within("read the namespace", namespaces.get_opt(&name)).await?
-        else {
-            return Ok(Done::Plain);
-        };
-        self.identity.owns(&found.metadata).map_err(KubeError::from)?;
-        delete(&namespaces, &found, Grace::Own).await?;
-        Ok(Done::Plain)
+/// Deletes a lease's namespace.
+///
+/// # Errors
+/// The proof is for another lease, the namespace is not this lease's, or the API server refused.
+pub async fn destroy(client: &Client, identity: Identity, proof: &Proof) -> Result<(), ActError> {
+    // The proof names the lease it is for: a mix-up would delete a stranger's namespace.
+    let proven = match proof {
+        Proof::Closure(closure) => closure.key(),
+        Proof::Absence(absence) => absence.key(),
+    };
+    if *proven != identity.lease {
+        return Err(ActError::Missing {
+            action: "deleting the namespace",
+            what: "a proof for this very lease",
+        });
     }
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let name = identity.namespace();
+    let Some(found) = crate::kube_io::within("read the namespace", namespaces.get_opt(&name)).await? else {
+        return Ok(());
+    };
+    identity.owns(&found.metadata).map_err(KubeError::from)?;
+    delete(&namespaces, &found, Grace::Own).await?;
+    Ok(())
 }
 
 /// A 65-byte signature as 0x hex.
-pub(super) async fn sign(signer: &dyn WalletSigner, digest: B256) -> Result<String, SignerError> {
+///
+/// # Errors
+/// The key is not there or refuses.
+pub async fn sign(signer: &dyn WalletSigner, digest: B256) -> Result<String, SignerError> {
     let signature = signer.sign_digest(digest).await?;
     Ok(Bytes::from(signature.as_bytes().to_vec()).to_string())
 }

@@ -43,10 +43,10 @@ use crate::{
     },
     core::{
         ids::ChainId,
-        time::Now,
+        time::{Now, Steady},
         tx::{
-            Account, Allotment, Broadcast, Event, FeePolicy, Intent, Limits, Phase, Record, Retention,
-            Sending, allot, first_fees, gas_committed_since, gas_limit_for, may_spend, name_of,
+            Account, Allotment, Broadcast, Event, FeePolicy, FeeQuote, Intent, Limits, Phase, Record,
+            Retention, Sending, allot, first_fees, gas_committed_since, gas_limit_for, may_spend, name_of,
         },
     },
 };
@@ -117,6 +117,8 @@ pub struct TransactContext {
     tracked: Mutex<BTreeMap<String, Tracked>>,
     /// Height of the newest block a pass has seen, so that a raise waits for a block after the first sending.
     head: AtomicU64,
+    /// What gas cost, and when that was asked for the wallets.
+    quoted: Mutex<Option<(Steady, FeeQuote)>>,
     /// Rings when a wallet should be looked at before its time.
     pub wallet_trouble: Notify,
 }
@@ -173,6 +175,7 @@ impl TransactContext {
             locks: Mutex::default(),
             tracked: Mutex::default(),
             head: AtomicU64::new(0),
+            quoted: Mutex::default(),
             wallet_trouble: Notify::new(),
         }
     }

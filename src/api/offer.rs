@@ -438,12 +438,16 @@ pub struct BidCounts {
     /// Not yet decided.
     #[schemars(range(min = 0))]
     pub open: i32,
-    /// Became leases.
+    /// Became leases, since the offer was created.
     #[schemars(range(min = 0))]
     pub won: i64,
-    /// Went to others, or the order ended.
+    /// Went to others, or the order ended, since the offer was created.
     #[schemars(range(min = 0))]
     pub lost: i64,
+    /// Uids of ended ComputeBids that still exist and are in `won` or `lost` already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4096), inner(length(max = 64)))]
+    pub counted: Vec<String>,
 }
 
 /// Orders not bid on for one reason.

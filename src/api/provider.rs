@@ -76,6 +76,9 @@ pub struct ComputeProviderSpec {
     pub stake: Option<ProviderStake>,
     /// Where tenants reach the provider.
     pub gateway: ProviderGateway,
+    /// When usage goes on chain and earnings come back.
+    #[serde(default)]
+    pub duties: ProviderDuties,
     /// Regions the provider says it is in, for example `eu-west`. An offer may name others. They are claims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(regex(pattern = pattern::LABEL), length(min = 1, max = pattern::LABEL_LENGTH)))]
@@ -95,6 +98,49 @@ pub struct ProviderWallets {
     pub duty: WalletRef,
     /// Wallet for bids alone, so that speculation never stands before a duty. Needs the role bid on chain.
     pub bids: WalletRef,
+}
+
+/// When usage goes on chain and earnings come back. Each costs gas, so each waits until enough has gathered; what has gathered is told by
+/// seconds and money on chain, never by a timer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderDuties {
+    /// Report a lease's usage once so much of it is not on chain yet: `1h`. A report takes every lease along that has anything new.
+    #[serde(default = "report_every")]
+    #[schemars(regex(pattern = pattern::DURATION), length(min = 2, max = pattern::DURATION_LENGTH))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("reportEvery must lie between 1s and 24h: above that a lease may gather more than one report can raise"))]
+    pub report_every: String,
+    /// Settle once a lease has so much reported usage that is not paid yet: `24h`.
+    #[serde(default = "settle_every")]
+    #[schemars(regex(pattern = pattern::DURATION), length(min = 2, max = pattern::DURATION_LENGTH))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("settleEvery must lie between 1s and 720h"))]
+    pub settle_every: String,
+    /// Claim earnings to the payout address once so much can be claimed, in the token's units: `10`.
+    #[serde(default = "claim_above")]
+    #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
+    pub claim_above: String,
+}
+
+impl Default for ProviderDuties {
+    fn default() -> Self {
+        Self {
+            report_every: report_every(),
+            settle_every: settle_every(),
+            claim_above: claim_above(),
+        }
+    }
+}
+
+fn report_every() -> String {
+    "1h".to_owned()
+}
+
+fn settle_every() -> String {
+    "24h".to_owned()
+}
+
+fn claim_above() -> String {
+    "10".to_owned()
 }
 
 /// Stake the provider means to keep.
@@ -131,7 +177,7 @@ pub struct ComputeProviderStatus {
     #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
     pub payout_address: Option<String>,
     /// `Ready` (can bid and serve), `Registered` (the number exists on chain and pays out to `payoutAddress`), `KeysValid` (both
-    /// wallets are keys with the roles they need), `StakeSufficient`.
+    /// wallets are keys with the roles they need, and not one key), `StakeSufficient`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -152,7 +152,12 @@ fn choose(
     let refused = |why: String| Err(TenantError::Refused(why));
     match order.phase {
         OrderPhase::Open if now < order.expiry() => {}
-        OrderPhase::Open => return refused("the order has expired: cancel it and post another".to_owned()),
+        OrderPhase::Open => {
+            return refused(
+                "the order has expired: `leaseport cancel` brings its deposit back, then post another"
+                    .to_owned(),
+            );
+        }
         OrderPhase::Accepted => {
             let leases: Vec<String> = view
                 .head

@@ -75,7 +75,7 @@ pub async fn run(args: &BidsArgs) -> Result<(), TenantError> {
             OrderPhase::Open if now < expiry => {
                 format!("open, expires {}", relative(expiry.0, unix_now()))
             }
-            OrderPhase::Open => "expired: cancel it to get the deposit back".to_owned(),
+            OrderPhase::Open => "expired: `leaseport cancel` brings the deposit back".to_owned(),
             OrderPhase::Accepted => "accepted: see `leaseport lease ls`".to_owned(),
             OrderPhase::Cancelled => "cancelled".to_owned(),
         };

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, Bytes};
 use alloy::providers::Provider;
 use clap::Args;
 use serde::Serialize;
@@ -15,9 +15,12 @@ use super::{
     lease::{phase_word, refunded},
     manifest::{gateway_url, session},
     output::{answer, pairs, progress, relative},
-    tenant::{Market, TenantArgs, TenantError, Transaction, chain_now, duration, find_lease, unix_now},
+    tenant::{
+        Following, Market, TenantArgs, TenantError, Transaction, chain_now, duration, find_lease, unix_now,
+    },
 };
 use crate::{
+    act::journal::{JournaledKey, SendError, Sent},
     api::duration::format_seconds,
     chain_io::{
         decode::decode,
@@ -42,6 +45,9 @@ use crate::{
 
 /// Typed reason of a tenant that is done (protocol: close reasons, tenant 1xxx).
 const DONE: u16 = 1000;
+/// Blocks that a signed close may be ahead of, and how long each is waited for.
+const BLOCKS_WAITED: usize = 4;
+const BLOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// End a lease and print its bill.
 #[derive(Debug, Clone, Args)]
@@ -166,7 +172,7 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
         let call = calls::close_both(&lease.terms, offer.cum, offer.deadline, &offer.signature, &[]);
         ("close the lease", "agreed", call)
     };
-    let sent = sender.send(what, book, call).await?;
+    let sent = in_time(&sender, &mut following, what, book, call).await?;
     let view = following.until(sent.mined.block_number).await?;
     let now_lease = find_lease(&view.head.book, args.lease)?;
     let fee = fee_of(&market, sent.mined.hash, args.lease).await;
@@ -183,6 +189,38 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
         transactions: vec![(&sent).into()],
     };
     answer(args.tenant.output, &ended, told)
+}
+
+/// Sends, and where the newest block's time is still behind the seconds that were agreed, waits for the next block and tries again: nothing
+/// was sent by a try that its simulation refused.
+async fn in_time(
+    sender: &JournaledKey,
+    following: &mut Following,
+    what: &str,
+    book: Address,
+    call: Bytes,
+) -> Result<Sent, TenantError> {
+    for _ in 0..BLOCKS_WAITED {
+        match sender.send(what, book, call.clone()).await {
+            Err(error) if is_ahead_of_the_block(&error) => {
+                let head = following.view().await?.head.block.number;
+                progress(
+                    "the newest block is older than the last second agreed on: waiting for the next one",
+                );
+                // A chain that makes no block by itself may count the time when the next try comes.
+                let next = following.until(head.saturating_add(1));
+                if let Ok(next) = tokio::time::timeout(BLOCK_WAIT, next).await {
+                    next?;
+                }
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(sender.send(what, book, call).await?)
+}
+
+fn is_ahead_of_the_block(error: &SendError) -> bool {
+    matches!(error, SendError::WouldRevert { reason, .. } if reason.contains("Close_CumBeyondElapsed"))
 }
 
 /// Runs `finalize`.

@@ -8,7 +8,10 @@ use std::{
     path::Path,
 };
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::{
+    primitives::{Address, B256, Bytes, keccak256},
+    sol_types::SolValue,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -44,6 +47,22 @@ pub struct Kept {
     /// Where the values of its secrets are read when it is sent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSource>,
+    /// The order itself, ABI-encoded: markets forget an order a day after its expiry, and its deposit may still be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Bytes>,
+    /// Its end, if it was cancelled from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancellation>,
+}
+
+/// A cancelled order's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cancellation {
+    /// The transaction.
+    pub transaction: B256,
+    /// What came back.
+    pub refund: MicroUnits,
 }
 
 impl Kept {
@@ -79,7 +98,16 @@ impl Kept {
             expires_at: u64::from(order.expiry),
             manifest,
             secrets: secrets.collect(),
+            order: Some(order.abi_encode().into()),
+            cancelled: None,
         })
+    }
+
+    /// The order, where the file has it and it is the one that the file is named after.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        let order = Order::abi_decode(self.order.as_ref()?).ok()?;
+        (order.id() == self.order_hash).then_some(order)
     }
 
     /// Writes the file, whole or not at all.
@@ -182,6 +210,8 @@ mod tests {
             expires_at: 9,
             manifest: "{}".into(),
             secrets,
+            order: None,
+            cancelled: None,
         }
     }
 
@@ -197,6 +227,17 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_kept_order_can_be_cancelled_after_the_market_forgot_it_and_a_changed_one_cannot() {
+        let order = crate::core::book::fixtures::order(3_000);
+        let mut kept = kept(BTreeMap::new());
+        assert_eq!(kept.order(), None);
+        kept.order = Some(order.abi_encode().into());
+        assert_eq!(kept.order(), None, "the file is another order's");
+        kept.order_hash = order.id();
+        assert_eq!(kept.order(), Some(order));
     }
 
     #[test]

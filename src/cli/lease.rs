@@ -1,4 +1,6 @@
-//! `leaseport lease ls|get`: leases as the chain tells them, and what the provider's gateway adds.
+//! `leaseport lease ls|get|usage`: leases as the chain tells them, and what the provider's gateway adds.
+
+pub mod usage;
 
 use alloy::primitives::{Address, B256};
 use clap::{Args, Subcommand};
@@ -37,6 +39,8 @@ pub enum LeaseVerb {
     Ls(LsArgs),
     /// Show one, with what its provider says.
     Get(GetArgs),
+    /// Check what its provider signed, and print the bill so far.
+    Usage(usage::UsageArgs),
 }
 
 /// List leases.
@@ -206,6 +210,7 @@ pub async fn run(args: &LeaseArgs) -> Result<(), TenantError> {
     match &args.verb {
         LeaseVerb::Ls(args) => ls(args).await,
         LeaseVerb::Get(args) => get(args).await,
+        LeaseVerb::Usage(args) => usage::run(args).await,
     }
 }
 

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 pub mod accept;
 pub mod bids;
+pub mod cancel;
 pub mod chain;
 pub mod close;
 pub mod crds;
@@ -76,6 +77,8 @@ pub enum Verb {
     Bids(bids::BidsArgs),
     /// Accept a bid: the lease opens, and the manifest goes to the provider.
     Accept(accept::AcceptArgs),
+    /// Take an order back that no lease came of; its deposit returns.
+    Cancel(cancel::CancelArgs),
     /// Look at leases.
     Lease(lease::LeaseArgs),
     /// Send a lease's manifest again.
@@ -103,6 +106,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Request(args) => Ok(request::run(&args).await?),
         Verb::Bids(args) => Ok(bids::run(&args).await?),
         Verb::Accept(args) => Ok(accept::run(&args).await?),
+        Verb::Cancel(args) => Ok(cancel::run(&args).await?),
         Verb::Lease(args) => Ok(lease::run(&args).await?),
         Verb::Manifest(args) => Ok(manifest::run(&args).await?),
         Verb::Logs(args) => Ok(logs::run(&args).await?),

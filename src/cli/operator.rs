@@ -1,6 +1,6 @@
 //! `leaseport operator`: reads flags, connects to the cluster and runs until told to stop. What it does is app's.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -14,7 +14,6 @@ use crate::{
     app,
     config::OperatorConfig,
     core::{
-        money::MicroUnits,
         settings::Settings,
         workload::{Account, Accounts, Dns},
     },
@@ -67,20 +66,6 @@ pub struct OperatorArgs {
     /// Service account of the gateway; it is bound inside each lease's namespace.
     #[arg(long, default_value = "leaseport-gateway", value_parser = value::name)]
     pub gateway_account: String,
-    /// Report a lease's usage on chain once so much of it is not there yet, for example 1h.
-    #[arg(long, env = "LEASEPORT_REPORT_EVERY", default_value = "1h", value_parser = value::pace, allow_hyphen_values = true)]
-    pub report_every: Duration,
-    /// Settle once so much reported usage is not paid yet, for example 24h.
-    #[arg(long, env = "LEASEPORT_SETTLE_EVERY", default_value = "24h", value_parser = value::pace, allow_hyphen_values = true)]
-    pub settle_every: Duration,
-    /// Claim earnings to the payout address once so much can be claimed, in the token's units.
-    #[arg(
-        long,
-        env = "LEASEPORT_CLAIM_ABOVE",
-        default_value = "10",
-        allow_hyphen_values = true
-    )]
-    pub claim_above: MicroUnits,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -128,9 +113,6 @@ fn config(args: OperatorArgs) -> OperatorConfig {
                 DnsChoice::Node => Dns::Node,
             },
             denied_blocks: args.deny_egress.iter().map(ToString::to_string).collect(),
-            report_every: args.report_every,
-            settle_every: args.settle_every,
-            claim_above: args.claim_above,
         },
         namespace: args.namespace,
         identity,

@@ -1,11 +1,9 @@
 //! Values of flags that several verbs share: each is read once, and a refusal says what to write instead. Asks nobody.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use alloy::primitives::Address;
 use ipnet::IpNet;
-
-use crate::api::duration;
 
 /// Longest name of an object in Kubernetes (RFC 1123 subdomain), in bytes.
 const LONGEST_NAME: usize = 253;
@@ -116,18 +114,6 @@ pub fn image(text: &str) -> Result<String, String> {
         .ok_or_else(|| "write an image reference, for example registry.k8s.io/pause:3.10".to_owned())
 }
 
-/// Reads how often something that costs gas is done.
-///
-/// # Errors
-/// Not a duration, or less than a second.
-pub fn pace(text: &str) -> Result<Duration, String> {
-    let read = duration::parse(text).map_err(|error| error.to_string())?;
-    if read < Duration::from_secs(1) {
-        return Err("write at least 1s: usage is counted on chain in whole seconds".to_owned());
-    }
-    Ok(read)
-}
-
 /// Reads the host and port that clients call.
 ///
 /// # Errors
@@ -176,14 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_gas_is_not_done_without_pause() {
-        assert!(pace("1s").is_ok() && pace("25h").is_ok());
-        for text in ["0s", "999ms", "-1h", "soon"] {
-            assert!(pace(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn an_authority_is_no_url() {
         assert!(authority("gpu.example.org:8443").is_ok() && authority("[::1]:8443").is_ok());
         for text in ["https://gpu.example.org", "a b", "me@gpu.example.org", ""] {
@@ -206,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_reader_panic_and_what_is_read_stays_as_written(text in "\\PC{0,80}") {
-            let _ = (socket(&text), block(&text), pace(&text), number::<u64>(&text));
+            let _ = (socket(&text), block(&text), number::<u64>(&text));
             // The macro makes a format string of its condition, so no braces inside it.
             let digits = format!("0x{}", text.trim_start_matches("0x"));
             prop_assert!(address(&text).ok().is_none_or(|read| read.to_string().eq_ignore_ascii_case(&digits)));

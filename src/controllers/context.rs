@@ -16,6 +16,7 @@ use crate::{
         KubeError,
         error::Class,
         events::{Events, Happening, Severity},
+        lock::Fence,
         reconcile::Outcome,
         reflected::{Health, Reflected, Watches},
     },
@@ -84,6 +85,8 @@ pub struct Context {
     pub pods: Reflected<Pod>,
     /// Every cache's health.
     pub watches: Watches,
+    /// Whether this replica leads: markets are followed by all, everything else is done by the leader alone.
+    pub fence: Fence,
 }
 
 /// Shows an object's conditions as gauges, for alerts.
@@ -91,7 +94,11 @@ pub fn gauge<K>(metrics: &Metrics, object: &K, conditions: &[Condition])
 where
     K: Resource<DynamicType = ()>,
 {
-    let (kind, namespace, name) = (K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+    let (kind, namespace, name) = (
+        K::kind(&()),
+        object.namespace().unwrap_or_default(),
+        object.name_any(),
+    );
     let subject = Subject {
         kind: &kind,
         namespace: &namespace,

@@ -17,7 +17,10 @@ use crate::{
     api::ComputeLease,
     core::{
         delivery::{Assessment, metered},
-        plan::lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
+        plan::{
+            lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
+            provider::report_every,
+        },
         time::{ChainSeconds, UnixMillis},
         usage::meter::{self, Delivery, MeterState, Write},
     },
@@ -62,6 +65,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
             Ok(Done::Plain) => note(&sight, action),
             Ok(Done::Sent(transaction)) => {
                 tracing::info!(lease = %sight.key.id, ?action, transaction, "transaction handed over");
+                if let Some(call) = call_of(action) {
+                    context.metrics.lease_call(call, plan.reason);
+                }
             }
             Ok(Done::Offered(signed)) => offer = Some(signed),
             Err(error) => {
@@ -109,6 +115,24 @@ async fn reconcile(context: &Context, found: Arc<ComputeLease>) -> Outcome {
     }
 }
 
+/// What an action calls on chain, for counters.
+const fn call_of(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Start => Some("Start"),
+        Action::Decline { .. } => Some("Decline"),
+        Action::Stop { .. } => Some("Stop"),
+        Action::Finalize => Some("Finalize"),
+        Action::Hold
+        | Action::OpenNamespace
+        | Action::RunWorkload
+        | Action::HandOver
+        | Action::PauseWorkload
+        | Action::OfferClose
+        | Action::Destroy(_)
+        | Action::Release => None,
+    }
+}
+
 /// Whether it changes what is remembered of the lease's own objects.
 const fn touches(action: &Action) -> bool {
     match action {
@@ -123,7 +147,8 @@ const fn touches(action: &Action) -> bool {
         | Action::Decline { .. }
         | Action::Stop { .. }
         | Action::Finalize
-        | Action::OfferClose => false,
+        | Action::OfferClose
+        | Action::ClearEvidence => false,
     }
 }
 
@@ -157,6 +182,7 @@ fn note(sight: &Sight, action: &Action) {
         | Action::Stop { .. }
         | Action::Finalize
         | Action::OfferClose
+        | Action::ClearEvidence
         | Action::Release => tracing::debug!(lease = %sight.key.id, ?action, "done"),
     }
 }
@@ -196,11 +222,20 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
     let promised = plan.actions.contains(&Action::OfferClose);
     let status = sight.lease.status.as_ref();
     let stored = persisted(status).closed_ms;
-    let every = u64::try_from(context.eyes.settings.report_every.as_millis()).unwrap_or(u64::MAX);
+    let regained = regained(sight);
+    // A lease whose provider is gone is persisted in a usual provider's rhythm.
+    let every = sight
+        .provider
+        .as_deref()
+        .and_then(|provider| report_every(&provider.spec.duties).ok())
+        .map_or(3_600_000, |every| {
+            u64::try_from(every.as_millis()).unwrap_or(u64::MAX)
+        });
     context
         .meters
         .with(&sight.uid, status, sight.needs.replicas, |meter| {
             let before = meter.unproven_millis();
+            let joined = meter.join(regained);
             let write = meter.observe(&replicas, clock, sight.now);
             let unproven = meter.unproven_millis().saturating_sub(before);
             if unproven > 0 {
@@ -212,7 +247,8 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
             let gathered = meter.replica_millis().saturating_sub(stored)
                 / u64::from(sight.needs.replicas.max(1))
                 >= every;
-            let persist = (write == Write::Needed || promised || gathered).then(|| meter.checkpoint());
+            let persist = (write == Write::Needed || joined == Write::Needed || promised || gathered)
+                .then(|| meter.checkpoint());
             Metering {
                 seconds: meter.lease_seconds(),
                 persist,
@@ -223,6 +259,30 @@ fn meter(context: &Context, sight: &Sight, plan: &Plan) -> Metering {
                 },
             }
         })
+}
+
+/// What the chain still knows where the object has not noted yet where the lane began: an object made again, or one just started, for which it is
+/// nothing. Later the meter alone counts, so a lane that a stranger raised does not become ours.
+fn regained(sight: &Sight) -> u64 {
+    let noted = sight
+        .lease
+        .status
+        .as_ref()
+        .and_then(|status| status.usage.as_ref())
+        .is_some_and(|usage| usage.lane_base.is_some());
+    let found = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key));
+    match found {
+        Some(found) if !noted && found.lease.start_at.0 > 0 => {
+            let seconds = u64::from(found.cum(sight.observed.chain.now));
+            seconds
+                .saturating_mul(1000)
+                .saturating_mul(sight.needs.replicas.into())
+        }
+        Some(_) | None => 0,
+    }
 }
 
 fn until(second: ChainSeconds) -> meter::Clock {
@@ -313,7 +373,10 @@ fn signed_for(lease: &ComputeLease, sight: &Sight) -> Option<u32> {
     let key = crate::observe::lease::key_of(lease).ok()?;
     let same = key.id.provider == sight.key.id.provider && key.id.lane == sight.key.id.lane;
     let usage = lease.status.as_ref()?.usage.as_ref()?;
-    let top = usage.lane_base?.saturating_add(usage.reported_seconds);
+    let signed = usage.receipt.as_ref().map_or(0, |receipt| receipt.cum);
+    let top = usage
+        .lane_base?
+        .saturating_add(usage.reported_seconds.max(signed));
     (same && lease.namespace().as_deref() == Some(&sight.home))
         .then(|| u32::try_from(top).unwrap_or(u32::MAX))
 }

@@ -31,8 +31,14 @@ use crate::{
     },
 };
 
-/// Fields of the status that the gateway writes under its own manager.
-const GATEWAYS: [&str; 2] = ["manifest", "closeRequest"];
+/// Fields of the status that others write: the gateway, and whoever signs a report.
+const NOT_OURS: [&str; 5] = [
+    "manifest",
+    "closeRequest",
+    "usage.receipt",
+    "usage.lastReport",
+    "usage.evidence",
+];
 
 /// What the pass's acts left to tell.
 pub(super) struct Report<'a> {
@@ -63,7 +69,7 @@ pub(super) async fn write(
 ) -> Result<(), Unwritten> {
     let next = status_of(sight, plan, metering, report);
     let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
-    match status::write(&api, MANAGER, &sight.lease, &next, &GATEWAYS).await {
+    match status::write(&api, MANAGER, &sight.lease, &next, &NOT_OURS).await {
         Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
         Err(error) if error.class() == Class::Conflict => Err(Unwritten::Overtaken),
         Err(error) => {

@@ -99,12 +99,27 @@ impl MarketError {
     }
 }
 
+/// A standby tries a market that it cannot follow this often; the leader's conditions say why it cannot.
+const STANDBY_RETRY: Duration = Duration::from_secs(10);
+
 /// A followed market's tasks; dropping it ends them.
 struct Running {
     uid: String,
     generation: i64,
     contracts: MarketContracts,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    senders: Senders,
+}
+
+/// Wallets and transactions are the leader's; a standby follows the chain, so that it is warm when it leads.
+enum Senders {
+    /// Not while another replica leads.
+    Wait {
+        transact: Arc<TransactContext>,
+        heads: watch::Receiver<Option<Heads>>,
+    },
+    /// They run.
+    Run,
 }
 
 /// What this controller needs beside the context.
@@ -147,6 +162,19 @@ impl MarketDesk {
             .map(|running| running.contracts.clone())
     }
 
+    /// Starts the market's senders if it is followed and they do not run yet. Only for the leader.
+    fn lead(&self, context: &Context, name: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(running) = running.get_mut(name) else {
+            return;
+        };
+        let Running { tasks, senders, .. } = running;
+        if let Senders::Wait { transact, heads } = senders {
+            spawn_senders(tasks, self, context, transact, heads);
+            *senders = Senders::Run;
+        }
+    }
+
     fn end(&self, context: &Context, name: &str) {
         context.eyes.markets.remove(name);
         context.transacts.remove(name);
@@ -182,8 +210,18 @@ async fn reconcile(context: &Context, desk: &MarketDesk, found: &ComputeMarket) 
             start(context, desk, found, uid, generation).await
         }
     };
+    if !context.fence.holds() {
+        return match contracts {
+            Ok(_) => Outcome::Done,
+            Err(error) => {
+                tracing::debug!(market = name, %error, "market not followed yet by this standby");
+                Outcome::After(STANDBY_RETRY)
+            }
+        };
+    }
     match contracts {
         Ok(contracts) => {
+            desk.lead(context, &name);
             if report(context, found, Ok(contracts)).await {
                 Outcome::After(Duration::from_secs(10))
             } else {
@@ -265,9 +303,8 @@ async fn start(
     });
     let transact =
         transact(context, &name, chain, fees, &endpoints).ok_or_else(|| MarketError::NoUrl(name.clone()))?;
-    spawn_senders(&mut tasks, desk, context, &transact, &heads);
     let listed = status_of(&contracts);
-    context.transacts.put(name.clone(), transact);
+    context.transacts.put(name.clone(), transact.clone());
     context.eyes.markets.put(Market {
         name: name.clone(),
         chain,
@@ -282,7 +319,8 @@ async fn start(
         uid,
         generation,
         contracts: listed.clone(),
-        _tasks: tasks,
+        tasks,
+        senders: Senders::Wait { transact, heads },
     };
     desk.running
         .lock()
@@ -361,6 +399,7 @@ fn spawn_senders(
         wallets: stores.wallets.clone(),
         changed: ring,
         heads: heads.clone(),
+        metrics: context.metrics.clone(),
     };
     tasks.spawn(async move {
         transaction::run(inputs).await;

@@ -19,7 +19,10 @@ use crate::{
         market::{ComputeMarketStatus, MarketContracts, MarketToken},
     },
     chain_io::contracts::Contracts,
-    core::plan::market::{self, EndpointSight, Failure, Observed, Said, WatchSight},
+    core::plan::{
+        market::{self, EndpointSight, Failure, Observed, WatchSight},
+        said::Said,
+    },
     kube_io::{reflected::Health, status},
     observe::{clock, meters::time_of},
 };

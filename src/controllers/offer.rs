@@ -11,11 +11,11 @@ use std::{
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::context::{Context, MANAGER, unwritten};
+use super::context::{Context, MANAGER, gauge, ungauge, unwritten};
 use crate::{
     api::{
         ComputeBid, ComputeOffer,
-        bid::ComputeBidSpec,
+        bid::{BidPhase, ComputeBidSpec},
         condition::{self, NODES_FOUND, PROVIDER_READY, READY, Status},
         offer::{BidCounts, ComputeOfferStatus, RefusalCount, ResourceAmounts},
         reference::LocalRef,
@@ -27,7 +27,11 @@ use crate::{
             admission::{Quote, Verdict},
             refusal::Refusal,
         },
-        plan::{duty::Trust, offer, opening::summary},
+        plan::{
+            duty::Trust,
+            offer::{self, BidEnd, Tally},
+            opening::summary,
+        },
         workload::names::{MANAGED_BY, MANAGED_BY_LABEL},
     },
     kube_io::{
@@ -44,6 +48,9 @@ use crate::{
         offer::{NotYet, OfferSight, in_play},
     },
 };
+
+/// Every condition an offer can have.
+const OFFER_CONDITIONS: &[&str] = &[READY, NODES_FOUND, PROVIDER_READY];
 
 /// Most refusal reasons a status lists.
 const MOST_REASONS: usize = 32;
@@ -74,7 +81,10 @@ pub async fn pass(context: Context, told: Told, name: ObjectRef<ComputeOffer>) -
     let began = Instant::now();
     let outcome = match context.eyes.stores.offers.get(&name) {
         Some(found) => reconcile(&context, &told, found).await,
-        None => Outcome::Done,
+        None => {
+            ungauge(&context.metrics, &name, OFFER_CONDITIONS);
+            Outcome::Done
+        }
     };
     context.passed("ComputeOffer", &name, began, outcome)
 }
@@ -131,12 +141,8 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
     };
     let ready = match (&sight.bidder, fresh) {
         (_, false) => (Status::Unknown, "ChainUnknown", "the chain view is not fresh"),
-        (None, true) => (
-            Status::False,
-            "NoBidKey",
-            "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register",
-        ),
-        (Some(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
+        (Err(nobody), true) => (Status::False, nobody.reason, nobody.message.as_str()),
+        (Ok(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
     };
     match write(context, &found, Some(&sight), &refusals, ready).await {
         Ok(()) => Outcome::Done,
@@ -176,7 +182,7 @@ async fn answer(
     for (order, verdict) in verdicts {
         match verdict {
             Verdict::Bid(quote) => {
-                let Some((_, epoch)) = sight.bidder else { continue };
+                let Ok((_, epoch)) = sight.bidder else { continue };
                 let free = book
                     .free_lanes(sight.id, now)
                     .take(promised.len().saturating_add(1));
@@ -284,7 +290,7 @@ async fn write(
         count(&mut next.refusals, *order, refusal, now.clone());
     }
     if let Some(sight) = sight {
-        fill(&mut next, context, found, sight);
+        fill(&mut next, sight);
     }
     let generation = found.metadata.generation;
     let mut set = |kind, is: Status, reason: &str, text: &str| {
@@ -326,6 +332,7 @@ async fn write(
         )
     };
     set(READY, all.0, all.1, all.2);
+    gauge(&context.metrics, found, &next.conditions);
     let api =
         Api::<ComputeOffer>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
     match status::write(&api, MANAGER, found, &next, &[]).await {
@@ -349,6 +356,10 @@ fn count(
         last: now,
     };
     if let Some(known) = list.iter_mut().find(|known| known.reason == reason) {
+        // A restarted operator judges anew what is still open; that is no new refusal.
+        if known.last_order == entry.last_order {
+            return;
+        }
         *known = RefusalCount {
             count: known.count.saturating_add(1),
             ..entry
@@ -359,7 +370,7 @@ fn count(
     list.sort_by(|a, b| a.reason.cmp(&b.reason));
 }
 
-fn fill(next: &mut ComputeOfferStatus, context: &Context, found: &ComputeOffer, sight: &OfferSight) {
+fn fill(next: &mut ComputeOfferStatus, sight: &OfferSight) {
     let used = sight.snapshot.utilization();
     let gpus = |count: u32| {
         Some(ResourceAmounts {
@@ -371,28 +382,37 @@ fn fill(next: &mut ComputeOfferStatus, context: &Context, found: &ComputeOffer, 
     next.leased = gpus(used.leased);
     next.held = gpus(used.held);
     next.free = gpus(used.free);
-    let stores = &context.eyes.stores;
-    let named = |name: &LocalRef| name.name == found.name_any();
-    let won = stores
-        .leases
-        .state()
-        .iter()
-        .filter(|lease| {
-            lease.namespace() == found.namespace() && lease.spec.offer_ref.as_ref().is_some_and(named)
-        })
-        .count();
-    let phase = |bid: &ComputeBid| bid.status.as_ref().and_then(|status| status.phase);
-    let lost = sight
-        .bids
-        .values()
-        .filter(|bid| phase(bid) == Some(crate::api::bid::BidPhase::Lost))
-        .count();
-    let open = sight.bids.values().filter(|bid| in_play(bid)).count();
-    next.bids = Some(BidCounts {
-        open: i32::try_from(open).unwrap_or(i32::MAX),
-        won: i64::try_from(won).unwrap_or(i64::MAX),
-        lost: i64::try_from(lost).unwrap_or(i64::MAX),
+    next.bids = Some(counted(next.bids.take().unwrap_or_default(), sight));
+}
+
+/// Bids since the offer was created; objects come and go.
+fn counted(old: BidCounts, sight: &OfferSight) -> BidCounts {
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    let known = Tally {
+        won: count(old.won),
+        lost: count(old.lost),
+        counted: old.counted.into_iter().collect(),
+    };
+    let ended = sight.bids.values().filter_map(|bid| {
+        let end = match bid.status.as_ref().and_then(|status| status.phase)? {
+            BidPhase::Won => BidEnd::Won,
+            BidPhase::Lost | BidPhase::Expired => BidEnd::Lost,
+            // One that was never signed was never a bid to anybody.
+            BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted | BidPhase::Refused => {
+                return None;
+            }
+        };
+        Some((bid.metadata.uid.as_deref()?, end))
     });
+    let tally = known.after(ended);
+    let open = sight.bids.values().filter(|bid| in_play(bid)).count();
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    BidCounts {
+        open: i32::try_from(open).unwrap_or(i32::MAX),
+        won: signed(tally.won),
+        lost: signed(tally.lost),
+        counted: tally.counted.into_iter().collect(),
+    }
 }
 
 /// Pods that change what an offer can give; everything else may come and go unheard.

@@ -1,5 +1,5 @@
-//! Wires one ComputeProvider: an object for each lease on chain, the reports, settlements and claims its leases are due, and what
-//! its registration lacks. What is reported was persisted before: only what a lease's status holds is ever signed.
+//! Wires one ComputeProvider: an object for each lease on chain, and what its leases are due. What is reported was persisted before:
+//! only what a lease's status holds is ever signed.
 
 use std::{
     collections::BTreeMap,
@@ -7,34 +7,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::context::{Context, MANAGER, wallet_name};
+use super::{
+    context::{Context, MANAGER, ungauge},
+    provider_duties::send,
+    provider_status::{PROVIDER_CONDITIONS, report},
+};
 use crate::{
-    act::{lease::ActError, transact::WalletName},
-    api::{
-        ComputeBid, ComputeLease, ComputeProvider, ComputeWallet,
-        condition::{self, KEYS_VALID, READY, REGISTERED, STAKE_SUFFICIENT, Status},
-        provider::ComputeProviderStatus,
-        transaction::IntentKind as ApiIntent,
-    },
+    act::lease::ActError,
+    api::{ComputeLease, ComputeProvider, transaction::IntentKind as ApiIntent},
     chain_io::earnings::claimable,
     core::{
-        book::{KeyRoles, LeaseState, ProviderState, StoredPhase},
-        documents::calls,
-        ids::{Lane, LeaseKey, ProviderId},
+        book::StoredPhase,
+        ids::{LeaseKey, ProviderId},
         money::MicroUnits,
         plan::{
             duty::Trust,
             opening,
-            provider::{self, LeaseUse, Observed, Plan, Policy},
+            provider::{self, LeaseUse, Observed, Policy},
         },
-        tx::{Call, Intent, IntentKind, Subject},
-        usage::{
-            evidence::{Evidence, Tree, device_digest},
-            lanes,
-        },
+        usage::lanes,
         view::ChainView,
     },
     kube_io::{
@@ -42,13 +35,12 @@ use crate::{
         apply::{Created, create},
         events::Severity,
         reconcile::Outcome,
-        status,
     },
     observe::{
         clock,
         lease::key_of,
         markets::{Market, trust},
-        meters::{persisted, time_of},
+        meters::persisted,
         transactions::in_flight,
     },
 };
@@ -70,7 +62,10 @@ pub async fn pass(context: Context, asked: Asked, name: ObjectRef<ComputeProvide
     let began = Instant::now();
     let outcome = match context.eyes.stores.providers.get(&name) {
         Some(found) if found.meta().deletion_timestamp.is_none() => reconcile(&context, &asked, &found).await,
-        Some(_) | None => Outcome::Done,
+        Some(_) | None => {
+            ungauge(&context.metrics, &name, PROVIDER_CONDITIONS);
+            Outcome::Done
+        }
     };
     context.passed("ComputeProvider", &name, began, outcome)
 }
@@ -87,18 +82,12 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
             Outcome::Failed
         };
     };
+    let policy = policy(found, &market);
     let mut failed = None;
     if let Err(error) = open_objects(context, found, id, &market, &view).await {
         failed = Some(ActError::from(error));
     }
-    let seen = observe(context, asked, found, id, &market, &view).await;
-    let settings = &context.eyes.settings;
-    let policy = Policy {
-        report_every: settings.report_every,
-        settle_every: settings.settle_every,
-        claim_above: settings.claim_above,
-        final_reports: market.windows.final_reports.into(),
-    };
+    let seen = observe(context, asked, found, id, &market, &view, policy.claim_above).await;
     let plan = provider::plan(&seen, &policy);
     if let Err(error) = send(context, found, id, &market, &view, &plan).await {
         failed = Some(error);
@@ -124,6 +113,21 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
     }
 }
 
+/// What the object says of its duties. The schema has checked it; should it not read, the usual rhythm counts: a promise is not broken by
+/// a typing error, and the status names it.
+fn policy(found: &ComputeProvider, market: &Market) -> Policy {
+    let final_reports = market.windows.final_reports.into();
+    Policy::of(&found.spec.duties, final_reports).unwrap_or_else(|error| {
+        tracing::warn!(provider = found.name_any(), %error, "the usual rhythm counts");
+        Policy {
+            report_every: Duration::from_secs(3_600),
+            settle_every: Duration::from_secs(86_400),
+            claim_above: MicroUnits(10_000_000),
+            final_reports,
+        }
+    })
+}
+
 /// An object for every lease at the start depth that has none.
 async fn open_objects(
     context: &Context,
@@ -147,8 +151,7 @@ async fn open_objects(
         {
             continue;
         }
-        let bid = bid_of(context, &home, lease);
-        let Some(object) = opening::object(market.chain, found, lease, bid.as_deref()) else {
+        let Some(object) = context.eyes.lease_object(market.chain, found, lease) else {
             tracing::error!(lease = %lease.key.id, "a lease without a readable order cannot be served");
             continue;
         };
@@ -160,16 +163,6 @@ async fn open_objects(
     Ok(())
 }
 
-fn bid_of(context: &Context, home: &str, lease: &LeaseState) -> Option<Arc<ComputeBid>> {
-    let order = lease.order_hash().to_string();
-    context.eyes.stores.bids.state().into_iter().find(|bid| {
-        bid.namespace().as_deref() == Some(home)
-            && bid.spec.order_hash == order
-            && u32::try_from(bid.spec.lane) == Ok(lease.key.id.lane.0)
-            && u32::try_from(bid.spec.generation) == Ok(lease.key.id.generation.get())
-    })
-}
-
 async fn observe(
     context: &Context,
     asked: &Asked,
@@ -177,6 +170,7 @@ async fn observe(
     id: ProviderId,
     market: &Market,
     view: &ChainView,
+    claim_above: MicroUnits,
 ) -> Observed {
     let uid = found.uid().unwrap_or_default();
     let sent = |kind| in_flight(&context.eyes.stores.transactions, &uid, kind);
@@ -190,7 +184,7 @@ async fn observe(
         settle: sent(ApiIntent::Settle),
         claim: sent(ApiIntent::Claim),
         claimable: match trust {
-            Trust::Fresh => earned(context, asked, &uid, id, market, view).await,
+            Trust::Fresh => earned(asked, &uid, id, market, view, claim_above).await,
             Trust::Stale { .. } | Trust::Disagreeing => None,
         },
     }
@@ -234,15 +228,15 @@ fn uses(context: &Context, found: &ComputeProvider, id: ProviderId, view: &Chain
 
 /// The first token of which enough can be claimed. Asked of the chain at most twice a vesting epoch.
 async fn earned(
-    context: &Context,
     asked: &Asked,
     uid: &str,
     id: ProviderId,
     market: &Market,
     view: &ChainView,
+    claim_above: MicroUnits,
 ) -> Option<(u8, MicroUnits)> {
     let state = view.head.book.provider(id)?;
-    let least = u128::from(context.eyes.settings.claim_above.0);
+    let least = u128::from(claim_above.0);
     let (token, _) = state
         .earnings
         .iter()
@@ -257,309 +251,4 @@ async fn earned(
             None
         }
     }
-}
-
-async fn send(
-    context: &Context,
-    found: &ComputeProvider,
-    id: ProviderId,
-    market: &Market,
-    view: &ChainView,
-    plan: &Plan,
-) -> Result<(), ActError> {
-    if plan.report.is_empty() && plan.settle.is_empty() && plan.claim.is_none() {
-        return Ok(());
-    }
-    let transact = context.transacts.get(&market.name).ok_or(ActError::Missing {
-        action: "a report",
-        what: "the market's wallets",
-    })?;
-    let wallet: WalletName = wallet_name(found, &found.spec.wallets.duty);
-    let subject = Subject {
-        kind: "ComputeProvider".to_owned(),
-        namespace: found.namespace().unwrap_or_default(),
-        name: found.name_any(),
-        uid: found.uid().unwrap_or_default(),
-    };
-    let intent = |kind, epoch: String, data: Bytes| Intent {
-        kind,
-        subject: subject.clone(),
-        epoch,
-        call: Call {
-            to: market.lease_book,
-            data,
-            value: U256::ZERO,
-        },
-    };
-    let wanted: BTreeMap<Lane, u32> = plan.report.iter().copied().collect();
-    let on_chain: BTreeMap<Lane, u32> = wanted
-        .keys()
-        .map(|lane| (*lane, view.head.book.lane_seconds(id, *lane)))
-        .collect();
-    for report in lanes::reports(&on_chain, &wanted) {
-        let root = root(context, found, id, view, &report.lanes);
-        // The same counts are the same intent, however often and by whomever they are planned.
-        let epoch = format!(
-            "{}/{}",
-            report.first_word,
-            keccak256(
-                report
-                    .words
-                    .iter()
-                    .flat_map(|word| word.to_be_bytes::<32>())
-                    .collect::<Vec<u8>>()
-            )
-        );
-        let data = calls::report(id, report.first_word, view.now().0, root, &report.words);
-        let sent = transact
-            .submit(&wallet, &intent(IntentKind::Report, epoch, data))
-            .await?;
-        tracing::info!(
-            provider = id.0,
-            lanes = report.lanes.len(),
-            transaction = sent.name,
-            "usage reported"
-        );
-    }
-    if !plan.settle.is_empty() {
-        let counts: Vec<u8> = plan
-            .settle
-            .iter()
-            .flat_map(|lane| {
-                [
-                    lane.0.to_be_bytes(),
-                    view.head.book.lane_seconds(id, *lane).to_be_bytes(),
-                ]
-                .concat()
-            })
-            .collect();
-        let data = calls::settle(id, &plan.settle);
-        let sent = transact
-            .submit(
-                &wallet,
-                &intent(IntentKind::Settle, keccak256(counts).to_string(), data),
-            )
-            .await?;
-        tracing::info!(
-            provider = id.0,
-            lanes = plan.settle.len(),
-            transaction = sent.name,
-            "usage settled"
-        );
-    }
-    if let Some(token) = plan.claim {
-        let claimed = view
-            .head
-            .book
-            .provider(id)
-            .and_then(|state| state.earnings.get(&token))
-            .map_or(0, |earned| earned.claimed);
-        let data = calls::claim(id, token);
-        let sent = transact
-            .submit(
-                &wallet,
-                &intent(IntentKind::Claim, format!("{token}/{claimed}"), data),
-            )
-            .await?;
-        tracing::info!(
-            provider = id.0,
-            token,
-            transaction = sent.name,
-            "earnings claimed"
-        );
-    }
-    Ok(())
-}
-
-/// Merkle root over (lease, interval, seconds, devices) of the lanes that a report raises.
-fn root(
-    context: &Context,
-    found: &ComputeProvider,
-    id: ProviderId,
-    view: &ChainView,
-    lanes: &BTreeMap<Lane, u32>,
-) -> B256 {
-    let home = found.namespace();
-    let objects = context.eyes.stores.leases.state();
-    let leaves = view.head.book.leases_of(id).filter_map(|metered| {
-        let lease = metered.lease;
-        let to = lanes.get(&lease.key.id.lane)?;
-        let object = objects
-            .iter()
-            .find(|object| object.namespace() == home && key_of(object).ok() == Some(lease.key))?;
-        let devices = object
-            .status
-            .as_ref()
-            .map(|status| status.devices.as_slice())
-            .unwrap_or_default();
-        (lease.stored == StoredPhase::Live).then(|| {
-            let evidence = Evidence {
-                lease: lease.key,
-                from: lease.start_at.0,
-                to: view.now().0.min(lease.stop_at.0),
-                cum: to.saturating_sub(lease.lane_base),
-                devices: device_digest(devices.iter().map(|device| device.uuid.as_str())),
-            };
-            evidence.leaf()
-        })
-    });
-    Tree::over(leaves).root()
-}
-
-fn address(context: &Context, found: &ComputeProvider, wallet: &WalletName) -> Option<Address> {
-    let _ = found;
-    let reference = ObjectRef::<ComputeWallet>::new(&wallet.name).within(&wallet.namespace);
-    context
-        .eyes
-        .stores
-        .wallets
-        .get(&reference)?
-        .status
-        .as_ref()?
-        .address
-        .as_ref()?
-        .parse()
-        .ok()
-}
-
-async fn report(
-    context: &Context,
-    found: &ComputeProvider,
-    state: Option<&ProviderState>,
-    view: Option<&ChainView>,
-) -> bool {
-    let old = found.status.clone().unwrap_or_default();
-    let generation = found.metadata.generation;
-    let now = time_of(clock::wall().0);
-    let mut next = ComputeProviderStatus {
-        observed_generation: generation,
-        owner: state.map(|state| state.owner.to_string()).or(old.owner),
-        payout_address: state
-            .zip(view)
-            .map(|(state, view)| state.payout_at(view.now()).to_string())
-            .or(old.payout_address),
-        conditions: old.conditions,
-    };
-    let keys = keys(context, found, state, view);
-    let stake = stake(found, state);
-    let registered = match (state, view) {
-        (Some(_), _) => (Status::True, "AsExpected", String::new()),
-        (None, Some(_)) => (
-            Status::False,
-            "NotRegistered",
-            format!(
-                "provider {} is not in the market's book: register it with leaseport provider register",
-                found.spec.provider_id
-            ),
-        ),
-        (None, None) => (
-            Status::Unknown,
-            "ChainUnknown",
-            "no view of the chain yet".to_owned(),
-        ),
-    };
-    let ready = [&registered, &keys]
-        .into_iter()
-        .find(|each| each.0 != Status::True)
-        .cloned();
-    let ready = ready.unwrap_or((Status::True, "AsExpected", String::new()));
-    for (kind, (is, reason, text)) in [
-        (REGISTERED, registered),
-        (KEYS_VALID, keys),
-        (STAKE_SUFFICIENT, stake),
-        (READY, ready),
-    ] {
-        condition::set(
-            &mut next.conditions,
-            kind,
-            is,
-            reason,
-            &text,
-            generation,
-            now.clone(),
-        );
-    }
-    let api =
-        Api::<ComputeProvider>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
-    match status::write(&api, MANAGER, found, &next, &[]).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => true,
-        Err(error) => {
-            tracing::warn!(provider = found.name_any(), %error, "status not written");
-            false
-        }
-    }
-}
-
-fn keys(
-    context: &Context,
-    found: &ComputeProvider,
-    state: Option<&ProviderState>,
-    view: Option<&ChainView>,
-) -> (Status, &'static str, String) {
-    let (Some(state), Some(view)) = (state, view) else {
-        return (
-            Status::Unknown,
-            "ChainUnknown",
-            "the registration was not read yet".to_owned(),
-        );
-    };
-    let wallets = &found.spec.wallets;
-    let roles = [
-        (
-            "duty",
-            &wallets.duty,
-            KeyRoles(KeyRoles::START.0 | KeyRoles::REPORT.0),
-            "start and report",
-        ),
-        ("bids", &wallets.bids, KeyRoles::BID, "bid"),
-    ];
-    for (use_of, wallet, needed, words) in roles {
-        let name = wallet_name(found, wallet);
-        let Some(address) = address(context, found, &name) else {
-            return (
-                Status::Unknown,
-                "WalletNotReady",
-                format!("wallets.{use_of}: ComputeWallet {name} shows no address yet"),
-            );
-        };
-        if !state.key_may(address, needed, view.now()) {
-            let text = format!(
-                "wallets.{use_of}: key {address} may not {words} for provider {}: the owner adds it with addKey",
-                found.spec.provider_id
-            );
-            return (Status::False, "KeyWithoutRole", text);
-        }
-    }
-    (Status::True, "AsExpected", String::new())
-}
-
-fn stake(found: &ComputeProvider, state: Option<&ProviderState>) -> (Status, &'static str, String) {
-    let Some(target) = &found.spec.stake else {
-        return (Status::True, "NoTarget", String::new());
-    };
-    let Some(state) = state else {
-        return (
-            Status::Unknown,
-            "ChainUnknown",
-            "the stake was not read yet".to_owned(),
-        );
-    };
-    let wanted = target
-        .target
-        .parse::<MicroUnits>()
-        .unwrap_or(MicroUnits(u64::MAX));
-    let have = state
-        .stake
-        .values()
-        .map(|stake| stake.amount)
-        .max()
-        .unwrap_or(MicroUnits::ZERO);
-    if have >= wanted {
-        return (Status::True, "AsExpected", String::new());
-    }
-    (
-        Status::False,
-        "BelowTarget",
-        format!("stake is {have}, spec.stake.target {wanted}: the owner calls deposit on the StakeVault"),
-    )
 }

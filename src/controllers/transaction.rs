@@ -12,8 +12,12 @@ use tokio::{
 
 use crate::{
     act::transact::{PassReport, TransactContext, WalletName},
-    api::{ComputeTransaction, ComputeWallet, condition},
+    api::{
+        ComputeTransaction, ComputeWallet, condition,
+        transaction::{IntentKind, TransactionPhase},
+    },
     core::tx::{Heads, KeyUse},
+    telemetry::Metrics,
 };
 
 /// Pause between two looks while something is under way: re-sending has a rhythm of seconds.
@@ -33,12 +37,16 @@ pub struct TransactionInputs {
     pub changed: Arc<Notify>,
     /// The chain's newest block; none while unknown.
     pub heads: watch::Receiver<Option<Heads>>,
+    /// Where phases are counted.
+    pub metrics: Metrics,
 }
 
 /// Runs until it is dropped; to be started while this process leads, and dropped when it does not.
 pub async fn run(mut inputs: TransactionInputs) -> Infallible {
     let mut nonces = Nonces::default();
+    let mut phases = Phases::default();
     loop {
+        phases.count(&inputs);
         let reports = pass(&inputs, &mut nonces).await;
         let open = reports.iter().map(|(_, report)| report.open).sum::<usize>();
         for (wallet, report) in &reports {
@@ -55,6 +63,63 @@ pub async fn run(mut inputs: TransactionInputs) -> Infallible {
             }
         });
         let _ = woken.await;
+    }
+}
+
+/// The phase each transaction was last seen in, by uid. What is seen for the first time is counted only if it is new: a restart counts
+/// nothing again.
+#[derive(Debug, Default)]
+struct Phases {
+    known: BTreeMap<String, TransactionPhase>,
+    begun: bool,
+}
+
+impl Phases {
+    fn count(&mut self, inputs: &TransactionInputs) {
+        let mut now = BTreeMap::new();
+        for object in inputs.transactions.state() {
+            if object.spec.market_ref.name != inputs.context.terms().market {
+                continue;
+            }
+            let phase = object
+                .status
+                .as_ref()
+                .and_then(|status| status.phase)
+                .unwrap_or_default();
+            let uid = object.metadata.uid.clone().unwrap_or_default();
+            if self.begun && self.known.get(&uid) != Some(&phase) {
+                let (intent, phase) = (intent_label(object.spec.intent.kind), phase_label(phase));
+                inputs.metrics.transaction(intent, phase);
+            }
+            now.insert(uid, phase);
+        }
+        self.known = now;
+        self.begun = true;
+    }
+}
+
+const fn intent_label(kind: IntentKind) -> &'static str {
+    match kind {
+        IntentKind::PostBid => "PostBid",
+        IntentKind::Start => "Start",
+        IntentKind::Decline => "Decline",
+        IntentKind::Report => "Report",
+        IntentKind::Settle => "Settle",
+        IntentKind::Stop => "Stop",
+        IntentKind::Finalize => "Finalize",
+        IntentKind::CloseBoth => "CloseBoth",
+        IntentKind::Claim => "Claim",
+    }
+}
+
+const fn phase_label(phase: TransactionPhase) -> &'static str {
+    match phase {
+        TransactionPhase::Created => "Created",
+        TransactionPhase::Pending => "Pending",
+        TransactionPhase::Mined => "Mined",
+        TransactionPhase::Final => "Final",
+        TransactionPhase::Failed => "Failed",
+        TransactionPhase::Abandoned => "Abandoned",
     }
 }
 

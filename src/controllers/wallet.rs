@@ -1,5 +1,5 @@
-//! Wallets looked at, one after another, when one changes, when something points at trouble, and twice a minute. What a finding
-//! means is `core::tx`'s, looking and writing is `act::transact`'s.
+//! Wallets looked at, one after another, when one changes, when something points at trouble, and twice a minute or every thirty blocks,
+//! whichever is rarer. What a finding means is `core::tx`'s, looking and writing is `act::transact`'s.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -28,6 +28,10 @@ const CONDITIONS: &[&str] = &[READY, FUNDED, NONCE_FOREIGN];
 
 /// Pause between two looks when nothing rings: balances and strangers move without telling us.
 const PERIOD: Duration = Duration::from_secs(30);
+/// And so many blocks: on a slow chain little moves in that time, and endpoints count calls by the block.
+const BLOCKS: u64 = 30;
+/// A chain that stands still is no reason never to look.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Pause while a wallet is not ready: somebody is likely working on it.
 const SOON: Duration = Duration::from_secs(5);
 /// Least pause between two rounds, whatever rings: our own status writes ring too.
@@ -55,23 +59,35 @@ pub struct WalletInputs {
 pub async fn run(mut inputs: WalletInputs) -> Infallible {
     let mut shown: Vec<ObjectRef<ComputeWallet>> = Vec::new();
     loop {
-        let pause = if round(&inputs).await { PERIOD } else { SOON };
-        shown = show(&inputs, shown);
-        let unknown = inputs.heads.borrow_and_update().is_none();
-        let woken = timeout(pause, async {
-            tokio::select! {
-                () = inputs.changed.notified() => {}
-                () = inputs.context.wallet_trouble.notified() => {}
-                Ok(()) = inputs.heads.changed(), if unknown => {}
-            }
-        });
-        let _ = woken.await;
+        let (pause, blocks) = if round(&inputs).await {
+            (PERIOD, BLOCKS)
+        } else {
+            (SOON, 0)
+        };
+        shown = show(&inputs, &shown);
+        let known = inputs.heads.borrow_and_update().map(|heads| heads.number);
+        let due = known.map_or(0, |number| number.saturating_add(blocks));
+        let rested = rest(inputs.heads.clone(), pause, due);
+        tokio::select! {
+            () = rested => {}
+            () = inputs.changed.notified() => {}
+            () = inputs.context.wallet_trouble.notified() => {}
+            Ok(()) = inputs.heads.changed(), if known.is_none() => {}
+        }
         sleep(LEAST).await;
     }
 }
 
+/// Ends after `pause`, once the chain has reached `due` too, or is not known any more, or stands still for too long.
+async fn rest(mut heads: watch::Receiver<Option<Heads>>, pause: Duration, due: u64) {
+    sleep(pause).await;
+    let reached = heads.wait_for(|heads| heads.is_none_or(|heads| heads.number >= due));
+    // Nobody sends heads any more on the way out only.
+    let _ = timeout(LONGEST, reached).await;
+}
+
 /// The conditions of the market's wallets as gauges; returns whose are shown.
-fn show(inputs: &WalletInputs, before: Vec<ObjectRef<ComputeWallet>>) -> Vec<ObjectRef<ComputeWallet>> {
+fn show(inputs: &WalletInputs, before: &[ObjectRef<ComputeWallet>]) -> Vec<ObjectRef<ComputeWallet>> {
     let wallets = inputs.wallets.state();
     let ours = wallets
         .iter()
@@ -100,7 +116,8 @@ fn on_our_chain(inputs: &WalletInputs) -> Vec<Arc<ComputeWallet>> {
         .map(|market| market.name_any())
         .collect();
     let mut wallets = inputs.wallets.state();
-    wallets.retain(|wallet| wallet.spec.market_ref.name == *ours || same.contains(&wallet.spec.market_ref.name));
+    wallets
+        .retain(|wallet| wallet.spec.market_ref.name == *ours || same.contains(&wallet.spec.market_ref.name));
     wallets
 }
 
@@ -122,7 +139,11 @@ async fn round(inputs: &WalletInputs) -> bool {
             })
             .cloned()
             .collect();
-        match inputs.context.look_at_wallet(&wallet, &neighbours, &own, heads).await {
+        match inputs
+            .context
+            .look_at_wallet(&wallet, &neighbours, &own, heads)
+            .await
+        {
             Ok(report) => all_ready &= report.ready == Readiness::Ready,
             Err(error) => {
                 all_ready = false;
@@ -131,4 +152,60 @@ async fn round(inputs: &WalletInputs) -> bool {
         }
     }
     all_ready
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use alloy::primitives::B256;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::core::time::ChainSeconds;
+
+    fn head(number: u64) -> Option<Heads> {
+        Some(Heads {
+            number,
+            hash: B256::ZERO,
+            time: ChainSeconds(number),
+            settled: 0,
+        })
+    }
+
+    /// Seconds until the next look, on a chain with a block every `every` seconds.
+    async fn looks_after(every: u64, blocks: u64) -> u64 {
+        let (sender, heads) = watch::channel(head(100));
+        let began = Instant::now();
+        let mining = tokio::spawn(async move {
+            for number in 101..1_000 {
+                sleep(Duration::from_secs(every)).await;
+                if sender.send(head(number)).is_err() {
+                    break;
+                }
+            }
+        });
+        rest(heads, PERIOD, 100 + blocks).await;
+        mining.abort();
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wallets_are_looked_at_twice_a_minute_and_on_a_slow_chain_every_thirty_blocks() {
+        assert_eq!(looks_after(1, BLOCKS).await, 30);
+        assert_eq!(looks_after(12, BLOCKS).await, 360);
+        assert_eq!(looks_after(12, 0).await, 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chain_that_stands_still_or_is_unknown_is_no_reason_never_to_look() {
+        let (_sender, heads) = watch::channel(head(100));
+        let began = Instant::now();
+        rest(heads, PERIOD, 130).await;
+        assert_eq!(began.elapsed(), PERIOD + LONGEST);
+        let (_sender, unknown) = watch::channel(None);
+        let began = Instant::now();
+        rest(unknown, PERIOD, 130).await;
+        assert_eq!(began.elapsed(), PERIOD);
+    }
 }

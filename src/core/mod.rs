@@ -5,6 +5,7 @@ pub mod canon;
 pub mod capacity;
 pub mod delivery;
 pub mod documents;
+pub mod escrow;
 pub mod ids;
 pub mod market;
 pub mod money;

@@ -1,11 +1,6 @@
 //! What the operator's own flags say for all leases, as plain values. Reads no flag.
 
-use std::time::Duration;
-
-use super::{
-    money::MicroUnits,
-    workload::{Accounts, Dns},
-};
+use super::workload::{Accounts, Dns};
 
 /// What the operator's flags say for all leases.
 #[derive(Debug, Clone)]
@@ -22,10 +17,4 @@ pub struct Settings {
     pub dns: Dns,
     /// Address blocks that are the provider's own.
     pub denied_blocks: Vec<String>,
-    /// Report once a lease has so many seconds that are not on chain yet.
-    pub report_every: Duration,
-    /// Settle once a lease has so many reported seconds that are not paid yet.
-    pub settle_every: Duration,
-    /// Claim once so much can be claimed.
-    pub claim_above: MicroUnits,
 }

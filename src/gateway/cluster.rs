@@ -6,7 +6,10 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, Bytes};
 use futures::StreamExt;
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
@@ -35,9 +38,11 @@ use crate::{
             exchange::{Accepted, CloseOffer, ManifestTaken},
             needs::Needs,
             session::{GatewayFacts, LeaseFacts},
+            statement::Statement,
         },
         ids::{ChainId, LeaseId, LeaseKey, ProviderId, TermsHash},
         time::UnixMillis,
+        usage::archive::{PAGE_KEY, unpack},
         workload::{manifest_secret, names::Identity, values_secret},
     },
 };
@@ -278,6 +283,16 @@ impl LeaseDirectory for ClusterDirectory {
         pods::open_log(&self.client, self.identity(lease), request).await
     }
 
+    async fn statements(&self, lease: &LeaseRecord, page: &str) -> Result<Vec<Statement>, DirectoryError> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &lease.object.namespace);
+        let map = bounded("the page of statements", maps.get(page)).await?;
+        let bytes = map.binary_data.and_then(|mut data| data.remove(PAGE_KEY));
+        let bytes = bytes.map(|bytes| bytes.0).unwrap_or_default();
+        unpack(&bytes).map_err(|error| DirectoryError::Unavailable {
+            why: format!("ConfigMap {page}: {error}"),
+        })
+    }
+
     async fn ask_close(
         &self,
         lease: &LeaseRecord,
@@ -362,6 +377,11 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
         needs: Needs::decode(spec.needs.as_bytes()).map_err(|e| field("spec.needs")(&e))?,
         standing,
         close_offer: close_offer.transpose()?,
+        pages: status
+            .usage
+            .as_ref()
+            .map(|usage| usage.evidence.clone())
+            .unwrap_or_default(),
         usage: json!({ "leaseId": key.id, "termsHash": key.terms, "usage": status.usage, "ratePerHour": spec.terms.rate_per_hour }),
         status: json!({
             "leaseId": key.id,

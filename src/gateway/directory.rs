@@ -11,6 +11,7 @@ use crate::core::{
         exchange::{Accepted, CloseOffer, ManifestTaken},
         needs::Needs,
         session::LeaseFacts,
+        statement::Statement,
     },
     ids::{LeaseId, LeaseKey},
     time::UnixMillis,
@@ -61,6 +62,8 @@ pub struct LeaseRecord {
     pub status: serde_json::Value,
     /// The body of `GET …/usage`.
     pub usage: serde_json::Value,
+    /// Pages of statements that may be asked for by name.
+    pub pages: Vec<String>,
     /// The ComputeLease behind it.
     pub object: ObjectRef,
 }
@@ -129,6 +132,13 @@ pub trait LeaseDirectory: Send + Sync + 'static {
         lease: &LeaseRecord,
         request: &LogRequest,
     ) -> impl Future<Output = Result<LogStream, DirectoryError>> + Send;
+
+    /// The statements on one of the lease's pages.
+    fn statements(
+        &self,
+        lease: &LeaseRecord,
+        page: &str,
+    ) -> impl Future<Output = Result<Vec<Statement>, DirectoryError>> + Send;
 
     /// Notes that the tenant wants to close by agreement, so that the operator signs.
     fn ask_close(

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::directory::DirectoryError;
 use crate::core::documents::{
     exchange::{ParcelError, Problem},
-    session::{Denial, verdict::Standing},
+    session::{Denial, denial::Standing},
 };
 
 /// How long to wait while the operator makes a namespace.

@@ -3,6 +3,7 @@
 //! the holder's stamps; the holder counts from before its last accepted request. May not act for the leader: losing it ends the process.
 
 mod clock;
+mod guard;
 
 use std::{
     future::Future,
@@ -19,6 +20,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
 
 pub use clock::{Clock, Machine};
+pub use guard::GuardError;
 
 use super::{
     KubeError,
@@ -48,7 +50,7 @@ pub enum Ended {
     },
 }
 
-/// Whether we lead, for whoever must not write after it ended: asked again before every write.
+/// Whether we lead, for whoever must not write after it ended: asked again before every write, by [`Fence::guard`] for all of them.
 #[derive(Clone)]
 pub struct Fence {
     clock: Arc<dyn Clock>,

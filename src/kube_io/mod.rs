@@ -19,4 +19,4 @@ pub use error::KubeError;
 pub use reflected::{Reflected, Watches};
 
 #[cfg(test)]
-mod mock;
+pub(crate) mod mock;

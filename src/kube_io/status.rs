@@ -23,7 +23,8 @@ pub enum Written<K> {
 }
 
 /// Writes a status where it differs from what was seen; conditions are compared without their transition times.
-/// `not_ours` names top-level fields that another field manager writes: they are neither compared nor sent.
+/// `not_ours` names fields that another field manager writes, at the top (`manifest`) or one below it (`usage.receipt`): they are neither compared
+/// nor sent.
 ///
 /// # Errors
 /// The object changed since (Conflict), or the request failed or took longer than 5 s.
@@ -47,6 +48,11 @@ where
             return Ok(Map::new());
         };
         fields.retain(|field, value| !not_ours.contains(&field.as_str()) && !value.is_null());
+        for (field, below) in not_ours.iter().filter_map(|path| path.split_once('.')) {
+            if let Some(Value::Object(inner)) = fields.get_mut(field) {
+                inner.remove(below);
+            }
+        }
         Ok(fields)
     };
     let next = json(status)?;
@@ -106,6 +112,8 @@ mod tests {
     struct ThingStatus {
         phase: String,
         manifest: Option<String>,
+        #[serde(default)]
+        usage: Value,
         conditions: Vec<Value>,
     }
 
@@ -122,6 +130,7 @@ mod tests {
         ThingStatus {
             phase: phase.into(),
             manifest: None,
+            usage: Value::Null,
             conditions: vec![json!({ "type": "Ready", "status": "True", "lastTransitionTime": time })],
         }
     }
@@ -140,6 +149,30 @@ mod tests {
         .unwrap();
         assert!(matches!(written, Written::Unchanged));
         assert!(log.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_field_below_another_is_left_to_its_manager_too() {
+        let mut object = seen();
+        let mut mine = status("A", "1");
+        mine.manifest = Some("theirs".into());
+        mine.usage = json!({ "closedMs": 5 });
+        object.status = Some(ThingStatus {
+            usage: json!({ "closedMs": 5, "receipt": "theirs" }),
+            ..mine.clone()
+        });
+        let answer = serde_json::to_value(&object).unwrap();
+        let (client, log) = mock::client(move |_| (200, answer.clone()));
+        let api = Api::namespaced(client, "n");
+        let not_ours = ["manifest", "usage.receipt"];
+        let written = write(&api, "m", &object, &mine, &not_ours).await.unwrap();
+        assert!(matches!(written, Written::Unchanged) && log.seen().is_empty());
+        mine.usage = json!({ "closedMs": 6, "receipt": "a stale copy" });
+        write(&api, "m", &object, &mine, &not_ours).await.unwrap();
+        assert_eq!(
+            log.asked().remove(0).body["status"]["usage"],
+            json!({ "closedMs": 6 })
+        );
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ pub enum GroundError {
 pub fn ground(offer: &ComputeOffer, settings: &Settings) -> Ground {
     let spec = &offer.spec;
     Ground {
+        offer: offer.metadata.name.clone().unwrap_or_default(),
         supply: supply(offer),
         isolation: Isolation {
             root: match spec.isolation.allow_root {

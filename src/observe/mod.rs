@@ -7,5 +7,6 @@ pub mod lease;
 pub mod markets;
 pub mod meters;
 pub mod offer;
+pub mod orphan;
 pub mod stores;
 pub mod transactions;

@@ -19,6 +19,7 @@ use crate::{
     api::{
         ComputeBid, ComputeOffer, ComputeProvider,
         bid::BidPhase,
+        condition,
         duration::{self, DurationError},
         offer::{AllowRoot, DeviceSharing, OfferMode},
     },
@@ -105,7 +106,7 @@ pub struct OfferSight {
     /// What the provider has.
     pub standing: Standing,
     /// The key that signs bids, and its epoch; none: no key may bid now.
-    pub bidder: Option<(Address, u32)>,
+    pub bidder: Result<(Address, u32), NoBidder>,
 }
 
 /// What keeps an offer from being looked at further.
@@ -218,17 +219,53 @@ impl Eyes {
         }
     }
 
-    fn bidder(&self, provider: &ComputeProvider, view: &ChainView, id: ProviderId) -> Option<(Address, u32)> {
+    fn bidder(
+        &self,
+        provider: &ComputeProvider,
+        view: &ChainView,
+        id: ProviderId,
+    ) -> Result<(Address, u32), NoBidder> {
+        let without_role = || NoBidder {
+            reason: "NoBidKey",
+            message:
+                "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register"
+                    .to_owned(),
+        };
         let wallet = &provider.spec.wallets.bids;
         let home = provider.namespace().unwrap_or_default();
         let reference =
             kube::runtime::reflector::ObjectRef::new(&wallet.name).within(wallet.namespace_or(&home));
-        let found = self.stores.wallets.get(&reference)?;
-        let address: Address = found.status.as_ref()?.address.as_ref()?.parse().ok()?;
-        let state = view.head.book.provider(id)?;
-        state.key_may(address, KeyRoles::BID, view.now()).then_some(())?;
-        Some((address, state.keys.get(&address)?.bid_epoch))
+        let found = self.stores.wallets.get(&reference).ok_or_else(without_role)?;
+        let status = found.status.as_ref().ok_or_else(without_role)?;
+        // A bid that cannot be signed would hold capacity for nothing, and stand in the way of one that can.
+        if let Some(ready) = condition::get(&status.conditions, condition::READY)
+            && ready.status == condition::Status::False.as_str()
+        {
+            return Err(NoBidder {
+                reason: "WalletNotReady",
+                message: format!(
+                    "wallets.bids: ComputeWallet {}: {}: {}",
+                    wallet.name, ready.reason, ready.message
+                ),
+            });
+        }
+        let epoch = || {
+            let address: Address = status.address.as_ref()?.parse().ok()?;
+            let state = view.head.book.provider(id)?;
+            state.key_may(address, KeyRoles::BID, view.now()).then_some(())?;
+            Some((address, state.keys.get(&address)?.bid_epoch))
+        };
+        epoch().ok_or_else(without_role)
     }
+}
+
+/// Why nobody can sign a bid now; orders are answered when somebody can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoBidder {
+    /// CamelCase, for the offer's condition.
+    pub reason: &'static str,
+    /// For people, with what to do.
+    pub message: String,
 }
 
 impl OfferSight {

@@ -24,6 +24,7 @@ use crate::core::{
     documents::{
         exchange::{CloseOffer, ManifestTaken, Parcel, Problem},
         session::{RequestParts, SESSION_HEADER, Scope, Session, SignedSession, sign_request},
+        statement::Statement,
     },
     ids::{ChainId, LeaseId, ProviderId},
     time::UnixMillis,
@@ -35,6 +36,8 @@ const READ: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(15);
 /// The largest answer that is no log, in bytes.
 const ANSWER: usize = 1024 * 1024;
+/// The largest page of statements, unpacked.
+const PAGE: usize = 16 * 1024 * 1024;
 
 /// Why a gateway did not do what was asked.
 #[derive(Debug, Error)]
@@ -289,6 +292,21 @@ impl GatewayClient {
         self.json(&self.call(Method::GET, url, None, READ).await?)
     }
 
+    /// One page of the signed statements behind the count; [`Self::usage`] names the pages in `usage.evidence`. Check them before you believe them.
+    ///
+    /// # Errors
+    /// As [`GatewayError`] says.
+    pub async fn statements(&self, lease: LeaseId, page: &str) -> Result<Vec<Statement>, GatewayError> {
+        #[derive(serde::Deserialize)]
+        struct Page {
+            statements: Vec<Statement>,
+        }
+        let mut url = self.target.at(&format!("/v1/leases/{lease}/usage"))?;
+        url.query_pairs_mut().append_pair("page", page);
+        let page: Page = self.json(&self.call_up_to(Method::GET, url, None, WRITE, PAGE).await?)?;
+        Ok(page.statements)
+    }
+
     /// Asks for the provider's signature over the final seconds.
     ///
     /// # Errors
@@ -356,8 +374,19 @@ impl GatewayClient {
         body: Option<Vec<u8>>,
         patience: Duration,
     ) -> Result<http::Response<Vec<u8>>, GatewayError> {
+        self.call_up_to(method, url, body, patience, ANSWER).await
+    }
+
+    async fn call_up_to(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+        largest: usize,
+    ) -> Result<http::Response<Vec<u8>>, GatewayError> {
         let request = self.signed(&method, &url, body.clone())?;
-        let answer = self.target.call(request, patience, ANSWER).await?;
+        let answer = self.target.call(request, patience, largest).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -366,7 +395,7 @@ impl GatewayClient {
             return Err(refusal);
         }
         let request = self.signed(&method, &url, body)?;
-        let answer = self.target.call(request, patience, ANSWER).await?;
+        let answer = self.target.call(request, patience, largest).await?;
         if answer.status().is_success() {
             Ok(answer)
         } else {

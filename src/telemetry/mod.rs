@@ -20,9 +20,11 @@ struct Inner {
     bids: IntCounterVec,
     transactions: IntCounterVec,
     unbilled_ms: IntCounterVec,
+    lease_calls: IntCounterVec,
     chain_block: IntGaugeVec,
     chain_fresh: IntGaugeVec,
     watches_live: IntGaugeVec,
+    orphans: IntGaugeVec,
     conditions: IntGaugeVec,
 }
 
@@ -88,6 +90,12 @@ impl Metrics {
                 "Transactions by intent and outcome",
                 &["intent", "outcome"],
             )?,
+            lease_calls: counter(
+                &registry,
+                "lease_calls_total",
+                "Starts, declines, stops and closings of leases handed to the chain, by the reason they had",
+                &["call", "reason"],
+            )?,
             unbilled_ms: counter(
                 &registry,
                 "usage_unproven_milliseconds_total",
@@ -112,6 +120,12 @@ impl Metrics {
                 "1 while the watch of this kind is live, else 0",
                 &["kind"],
             )?,
+            orphans: gauge(
+                &registry,
+                "orphaned_namespaces",
+                "Namespaces of leases without a ComputeLease that are kept, by reason",
+                &["reason"],
+            )?,
             conditions: gauge(
                 &registry,
                 "condition",
@@ -132,6 +146,11 @@ impl Metrics {
             .observe(seconds.as_secs_f64());
     }
 
+    /// So many namespaces without a lease object are kept for `reason`.
+    pub fn orphans(&self, reason: &'static str, count: i64) {
+        self.0.orphans.with_label_values(&[reason]).set(count);
+    }
+
     /// An offer did not bid on an order; `reason` is a CamelCase constant of core::market.
     pub fn refused(&self, offer: &str, reason: &'static str) {
         self.0.refusals.with_label_values(&[offer, reason]).inc();
@@ -142,9 +161,14 @@ impl Metrics {
         self.0.bids.with_label_values(&[outcome]).inc();
     }
 
-    /// A transaction for `intent` was created, mined, reverted or given up.
+    /// A transaction for `intent` reached a phase: Created, Pending, Mined, Final, Failed, Abandoned; a reorganization may let it be Mined twice.
     pub fn transaction(&self, intent: &'static str, outcome: &'static str) {
         self.0.transactions.with_label_values(&[intent, outcome]).inc();
+    }
+
+    /// A lease was started, declined, stopped or finalized on chain; `reason` is a CamelCase constant of core::plan::lease.
+    pub fn lease_call(&self, call: &'static str, reason: &'static str) {
+        self.0.lease_calls.with_label_values(&[call, reason]).inc();
     }
 
     /// Delivered time that no proof covers.
@@ -182,10 +206,7 @@ impl Metrics {
     pub fn forget(&self, object: &Subject<'_>, conditions: &[&str]) {
         for condition in conditions {
             // An error says that it was never set.
-            let _ = self
-                .0
-                .conditions
-                .remove_label_values(&object.labels(condition));
+            let _ = self.0.conditions.remove_label_values(&object.labels(condition));
         }
     }
 

@@ -19,6 +19,7 @@ use leaseport::{
             manifest::Manifest,
             needs::Needs,
             session::LeaseFacts,
+            statement::Statement,
         },
         ids::{LeaseId, LeaseKey, TermsHash},
         time::UnixMillis,
@@ -82,7 +83,27 @@ impl Memory {
     }
 }
 
+/// The one statement on every page.
+pub(crate) fn statement() -> Statement {
+    Statement {
+        from: 1_000,
+        to: 1_300,
+        cum: 300,
+        devices: vec!["GPU-1".to_owned()],
+        path: vec![B256::repeat_byte(1)],
+        root: B256::repeat_byte(2),
+        signature: Bytes::from(vec![3; 65]),
+    }
+}
+
 impl LeaseDirectory for Memory {
+    async fn statements(&self, _: &LeaseRecord, page: &str) -> Result<Vec<Statement>, DirectoryError> {
+        match page {
+            "page-1" => Ok(vec![statement()]),
+            _ => Err(DirectoryError::NotFound(page.to_owned())),
+        }
+    }
+
     async fn leases(&self, id: LeaseId) -> Result<Vec<LeaseRecord>, DirectoryError> {
         Ok(self.with(|inner| {
             inner
@@ -194,7 +215,8 @@ pub(crate) fn lease_of(tenant: Address, id: LeaseId) -> LeaseRecord {
         standing: Standing::Open,
         close_offer: None,
         status: json!({ "leaseId": id, "phase": "Active" }),
-        usage: json!({ "leaseId": id, "usage": { "reportedSeconds": 10 } }),
+        usage: json!({ "leaseId": id, "usage": { "reportedSeconds": 10, "evidence": ["page-1"] } }),
+        pages: vec!["page-1".to_owned()],
         object: ObjectRef {
             namespace: "leaseport".to_owned(),
             name: id.to_string(),

@@ -335,6 +335,24 @@ async fn after_a_reorg_each_tenant_reaches_its_own_lease_of_the_shared_id() {
 }
 
 #[tokio::test]
+async fn only_pages_of_statements_that_the_lease_names_are_handed_out() {
+    let world = World::start().await;
+    let client = world.tenant().await;
+    let said = client.usage(id("7-0-1")).await.unwrap();
+    assert_eq!(said["usage"]["evidence"], serde_json::json!(["page-1"]));
+    assert_eq!(
+        client.statements(id("7-0-1"), "page-1").await.unwrap(),
+        [leases::statement()]
+    );
+    for page in ["page-2", "../secrets/manifest", ""] {
+        assert_eq!(
+            refused(client.statements(id("7-0-1"), page).await),
+            is(404, "NoSuchPage")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_scope_that_was_not_signed_is_not_served() {
     let world = World::start().await;
     let client = world.client(&tenant(), Some("7-0-1"), &[Scope::Status]).await;

@@ -41,6 +41,17 @@ const KWOK_NODES: u32 = 12;
 /// Gas that a report of 104 leases may use for each.
 const REPORT_GAS: u64 = 1_050;
 
+/// A part of what is measured; parts are measured in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Measure {
+    /// A minute in which a lease just runs.
+    Steady,
+    /// From an order to its bid.
+    Bids,
+    /// From an opening to its workload.
+    Leases,
+}
+
 /// What every measurement looks at.
 struct Bench {
     scene: Scene,
@@ -81,11 +92,12 @@ fn say(began: Instant, step: &str) {
     println!("[{:>6.1} s] {step}", began.elapsed().as_secs_f64());
 }
 
-/// Measures every bar on a fresh world of that name, takes the world down, prints the figures and writes them to the page.
+/// Measures every bar on a fresh world of that name, or those of one part only, takes the world down and prints the figures. All of them
+/// are written to the page, some of them are not.
 ///
 /// # Errors
 /// Something could not be measured; the world is then taken down too, its logs stay.
-pub fn run(world: Options) -> Result<()> {
+pub fn run(world: Options, only: Option<Measure>) -> Result<()> {
     let began = Instant::now();
     if let Ok(before) = World::attach(&world.run_dir) {
         before.down()?;
@@ -113,13 +125,16 @@ pub fn run(world: Options) -> Result<()> {
         scene,
         began,
     };
-    let measured = measure(&bench);
+    let measured = measure(&bench, only);
     match measured {
         Ok(rows) => {
             bench.scene.world.down()?;
             let machine = machine::machine();
             println!("\n{machine}\n{program}\n\n{}", table::told(&rows));
-            write(&machine, &rows)
+            match only {
+                None => write(&machine, &rows),
+                Some(_) => Ok(()),
+            }
         }
         Err(error) => {
             let logs = bench.scene.world.state().log_dir.clone();
@@ -129,7 +144,7 @@ pub fn run(world: Options) -> Result<()> {
     }
 }
 
-fn measure(bench: &Bench) -> Result<Vec<Row>> {
+fn measure(bench: &Bench, only: Option<Measure>) -> Result<Vec<Row>> {
     let proxy = bench
         .scene
         .rpc_proxy
@@ -137,19 +152,28 @@ fn measure(bench: &Bench) -> Result<Vec<Row>> {
         .context("the scene has no proxy before the chain")?;
     proxy.tap(bench.calls.clone());
     let node = bench.scene.world.node()?.name.clone();
+    let wanted = |part| only.is_none_or(|only| only == part);
     let mut rows = vec![report_gas()?];
-    bench.sell_from("kubernetes.io/hostname", &node)?;
     // First, as nothing that others leave behind falls into the quiet minute then.
-    rows.extend(steady::measure(bench)?);
-    bench
-        .scene
-        .world
-        .kubectl(&["taint", "nodes", "--selector=type=kwok", "kwok.x-k8s.io/node-"])?;
-    bench.sell_from("type", "kwok")?;
-    rows.push(bids::measure(bench)?);
-    bench.sell_from("kubernetes.io/hostname", &node)?;
-    rows.push(leases::measure(bench)?);
-    rows.push(steady::memory_after_work(bench)?);
+    if wanted(Measure::Steady) {
+        bench.sell_from("kubernetes.io/hostname", &node)?;
+        rows.extend(steady::measure(bench)?);
+    }
+    if wanted(Measure::Bids) {
+        bench
+            .scene
+            .world
+            .kubectl(&["taint", "nodes", "--selector=type=kwok", "kwok.x-k8s.io/node-"])?;
+        bench.sell_from("type", "kwok")?;
+        rows.push(bids::measure(bench)?);
+    }
+    if wanted(Measure::Leases) {
+        bench.sell_from("kubernetes.io/hostname", &node)?;
+        rows.push(leases::measure(bench)?);
+    }
+    if only.is_none() {
+        rows.push(steady::memory_after_work(bench)?);
+    }
     Ok(rows)
 }
 

@@ -21,6 +21,6 @@ pub use container_image::{Builder, ContainerImage, IMAGE};
 pub use founding::Market;
 pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt, hex, keccak, unhex};
 pub use patience::{eventually, within};
-pub use sight::{condition, devices};
-pub use stage::{Cuts, GATEWAY, OPERATOR, PROVIDER_NAMESPACE, Scene, SceneOptions};
+pub use sight::{condition, devices, get as body};
+pub use stage::{Cuts, GATEWAY, OPERATOR, PROVIDER_NAMESPACE, STANDBY, Scene, SceneOptions};
 pub use tenant::{Opened, Posted, Sent, Tenant, Wish};

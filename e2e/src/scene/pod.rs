@@ -1,5 +1,5 @@
-//! A market whose operator and gateway run as pods: `kubectl apply -k` of an overlay over deploy/, as an administrator writes one, and
-//! nothing of ours runs beside the cluster. It may set what an overlay sets (image, flags, how the gateway is reached) and no more.
+//! A market whose operator and gateway run as pods: `kubectl apply -k` of the overlay that deploy/README.md shows, and nothing of ours runs
+//! beside the cluster. It may set what an overlay sets (image, flags, how the gateway is reached) and no more.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::binary::{Leaseport, workspace};
 use super::cast::Cast;
@@ -79,8 +79,10 @@ impl Scene {
             settle_every: options.settle_every,
         };
         admin::definitions(&scene.world)?;
-        let written = kustomization(&workspace().join("deploy"), &overlay, options)?;
-        fs::write(overlay.join("kustomization.yaml"), format!("{written:#}\n"))?;
+        let deploy_folder = workspace().join("deploy");
+        let readme = fs::read_to_string(deploy_folder.join("README.md")).context("deploy/README.md")?;
+        let written = kustomization(&readme, &relative(&overlay, &deploy_folder))?;
+        fs::write(overlay.join("kustomization.yaml"), written)?;
         let folder = overlay.display().to_string();
         scene
             .world
@@ -221,38 +223,41 @@ impl Scene {
     }
 }
 
-/// What an administrator writes over deploy/: which image, which flags, the gateway on a port of each node, its certificate.
-fn kustomization(deploy: &Path, overlay: &Path, options: &SceneOptions) -> Result<Value> {
+/// The overlay that deploy/README.md shows, for this image and with the flags of a scene: there is no DNS here and no registry.
+fn kustomization(readme: &str, deploy: &Path) -> Result<String> {
+    let shown = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let mut text = shown.context("deploy/README.md shows no overlay")?.to_owned();
     let (repository, tag) = IMAGE.rsplit_once(':').context(IMAGE)?;
-    let operator = json!([{ "op": "replace", "path": "/spec/template/spec/containers/0/args", "value": [
-        "operator",
+    let (deploy, port) = (deploy.display().to_string(), NODE_PORT.to_string());
+    for (from, to) in [
+        ("../deploy", deploy.as_str()),
+        ("registry.example.com/leaseport", repository),
+        ("newTag: 0.1.0", &format!("newTag: {tag}")),
+        ("30443", &port),
+    ] {
+        ensure!(
+            text.contains(from),
+            "the overlay in deploy/README.md has no `{from}`"
+        );
+        text = text.replace(from, to);
+    }
+    let flags = [
         format!("--pause-image={}", crate::image::PAUSE),
-        "--dns=node",
-        "--termination-grace-seconds=2",
-        format!("--report-every={}", options.report_every),
-        format!("--settle-every={}", options.settle_every),
-    ] }]);
-    let service = json!([
-        { "op": "add", "path": "/spec/type", "value": "NodePort" },
-        { "op": "add", "path": "/spec/ports/0/nodePort", "value": NODE_PORT },
-    ]);
-    Ok(json!({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [relative(overlay, deploy)],
-        "images": [{ "name": "leaseport", "newName": repository, "newTag": tag }],
-        "patches": [
-            { "target": { "kind": "Deployment", "name": OPERATOR }, "patch": operator.to_string() },
-            { "target": { "kind": "Service", "name": "leaseport-gateway" }, "patch": service.to_string() },
-        ],
-        "secretGenerator": [{
-            "name": "leaseport-gateway-tls",
-            "namespace": SYSTEM_NAMESPACE,
-            "type": "kubernetes.io/tls",
-            "files": ["tls.crt", "tls.key"],
-            "options": { "disableNameSuffixHash": true },
-        }],
-    }))
+        "--dns=node".to_owned(),
+        "--termination-grace-seconds=2".to_owned(),
+    ];
+    text.push_str(&format!(
+        "  - target: {{ kind: Deployment, name: {OPERATOR} }}\n    patch: |-\n"
+    ));
+    for flag in flags {
+        text.push_str(&format!(
+            "      - {{ op: add, path: /spec/template/spec/containers/0/args/-, value: \"{flag}\" }}\n"
+        ));
+    }
+    Ok(text)
 }
 
 /// The way from one absolute folder to another; kustomize takes no absolute one.
@@ -273,6 +278,26 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+
+    #[test]
+    fn the_overlay_in_the_readme_becomes_ours_with_nothing_of_the_example_left() {
+        let readme = fs::read_to_string(workspace().join("deploy/README.md")).unwrap();
+        let text = kustomization(&readme, Path::new("../../deploy")).unwrap();
+        assert!(text.contains("resources: [../../deploy]"), "{text}");
+        assert!(
+            text.contains("newName: docker.io/local/leaseport, newTag: test"),
+            "{text}"
+        );
+        assert!(text.contains("--dns=node"), "{text}");
+        assert!(!text.contains("example"), "{text}");
+    }
+
+    #[test]
+    fn an_overlay_that_no_longer_names_what_is_replaced_is_refused_by_that_word() {
+        let readme = "```yaml\nresources: [../deploy]\n```\n";
+        let error = kustomization(readme, Path::new("x")).unwrap_err();
+        assert!(error.to_string().contains("registry.example.com"), "{error}");
+    }
 
     #[test]
     fn the_way_to_a_folder_beside_goes_up_and_down_again() {

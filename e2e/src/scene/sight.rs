@@ -156,7 +156,10 @@ pub fn devices(pod: &Value) -> Vec<String> {
 }
 
 /// The body of a plain HTTP answer.
-pub(super) fn get(address: SocketAddr, path: &str) -> Result<String> {
+///
+/// # Errors
+/// Nobody answers there.
+pub fn get(address: SocketAddr, path: &str) -> Result<String> {
     let limit = Duration::from_secs(3);
     let started = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, limit)?;

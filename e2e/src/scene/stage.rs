@@ -22,6 +22,8 @@ use crate::{Proxy, World};
 pub const PROVIDER_NAMESPACE: &str = "gpu-provider";
 /// Name of the operator among the world's parts.
 pub const OPERATOR: &str = "leaseport-operator";
+/// Name of a second operator among them.
+pub const STANDBY: &str = "leaseport-standby";
 /// Name of the gateway among the world's parts.
 pub const GATEWAY: &str = "leaseport-gateway";
 /// Where the operator's and the gateway's accounts are.
@@ -47,9 +49,9 @@ pub struct SceneOptions {
     pub world: Options,
     /// Whether outages can be cut.
     pub cuts: Cuts,
-    /// The operator reports once so much usage is not on chain yet, such as `10s`.
+    /// The provider's duties: it reports once so much usage is not on chain yet, such as `10s`.
     pub report_every: &'static str,
-    /// The operator settles once so much reported usage is not paid yet, such as `20s`.
+    /// It settles once so much reported usage is not paid yet, such as `20s`.
     pub settle_every: &'static str,
     /// Dollars minted for the tenant, whole ones.
     pub tenant_dollars: u32,
@@ -149,7 +151,9 @@ impl Scene {
         Tenant::new(self, &self.cast.tenant)
     }
 
-    fn operator_rpc(&self) -> String {
+    /// The chain as the operator reaches it.
+    #[must_use]
+    pub fn operator_rpc(&self) -> String {
         match &self.rpc_proxy {
             Some(proxy) => format!("http://{}", proxy.addr()),
             None => self.ledger.rpc_url.clone(),
@@ -178,6 +182,17 @@ impl Scene {
         for file in ["market.yaml", "wallets.yaml", "provider.yaml", "offer.yaml"] {
             admin::sample(&self.world, file, &values)?;
         }
+        let duties = serde_json::json!({ "spec": { "duties": {
+            "reportEvery": self.report_every, "settleEvery": self.settle_every,
+        } } });
+        self.world.kubectl(&[
+            "--namespace",
+            PROVIDER_NAMESPACE,
+            "patch",
+            "computeprovider/main",
+            "--type=merge",
+            &format!("--patch={duties}"),
+        ])?;
         say("kubectl apply: deploy/samples (market, wallets, provider, offer), keys as Secrets");
         Ok(())
     }
@@ -225,10 +240,6 @@ impl Scene {
                     "node",
                     "--termination-grace-seconds",
                     "2",
-                    "--report-every",
-                    self.report_every,
-                    "--settle-every",
-                    self.settle_every,
                 ],
             );
         }
@@ -293,6 +304,51 @@ impl Scene {
     /// It was never started.
     pub fn kill_operator(&mut self) -> Result<()> {
         Ok(self.world.kill_part(OPERATOR)?)
+    }
+
+    /// Runs a second operator under the same account until it is ready, and returns where it shows its metrics.
+    ///
+    /// # Errors
+    /// The first was never started, or this one is not ready in time, with the end of its log.
+    pub fn start_standby(&mut self) -> Result<SocketAddr> {
+        let ops = free_address()?;
+        let (first, second) = (self.operator_ops.to_string(), ops.to_string());
+        let command = self
+            .operator_command
+            .iter()
+            .map(|word| {
+                if *word == first {
+                    second.clone()
+                } else {
+                    word.clone()
+                }
+            })
+            .chain(["--pod-name".to_owned(), STANDBY.to_owned()])
+            .collect();
+        self.world
+            .start_program(STANDBY, command, Ready::Started, START)?;
+        within(START, "the standby is ready", || {
+            Ok(get(ops, "/readyz")?.starts_with("ok").then_some(()))
+        })
+        .with_context(|| self.log_tail(STANDBY))?;
+        Ok(ops)
+    }
+
+    /// Who holds the operator's lock; empty when nobody does.
+    ///
+    /// # Errors
+    /// There is no lock.
+    pub fn lock_holder(&self) -> Result<String> {
+        let lock = self.world.kubectl_json(&[
+            "--namespace",
+            SYSTEM_NAMESPACE,
+            "get",
+            "lease.coordination.k8s.io/leaseport-operator",
+        ])?;
+        Ok(lock["spec"]["holderIdentity"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Whether the operator's process runs.

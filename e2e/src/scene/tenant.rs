@@ -262,6 +262,14 @@ impl<'a> Tenant<'a> {
         self.run(&["lease", "get", lease])
     }
 
+    /// What the provider signed for a lease, checked.
+    ///
+    /// # Errors
+    /// `lease usage` said no.
+    pub fn usage(&self, lease: &str) -> Result<Value> {
+        self.run(&["lease", "usage", lease])
+    }
+
     /// The logs of a lease's pods.
     ///
     /// # Errors

@@ -131,6 +131,25 @@ pub(crate) fn an_order_becomes_a_paid_lease(shared: &mut Shared) -> Result<()> {
         Ok((lease.settled > 0).then_some(lease))
     })?;
     ensure!(paid_for.settled <= paid_for.reported(), "{paid_for:?}");
+    let signed = tenant.usage(&opened.lease)?;
+    ensure!(signed["covered"] == true, "{signed}");
+    ensure!(
+        signed["signedSeconds"].as_u64() >= Some(paid_for.settled),
+        "{signed}"
+    );
+    let object = scene.object(&name)?;
+    for (kind, status) in [
+        ("Metering", "True"),
+        ("Suspended", "False"),
+        ("ChainSynced", "True"),
+    ] {
+        let found = condition(&object, kind);
+        ensure!(
+            found.is_some_and(|found| found["status"] == status),
+            "{kind}: {}",
+            object["status"]["conditions"]
+        );
+    }
 
     let seconds = close(scene, &opened.lease)?;
     let end = ledger.lease_at(opened.lane)?;

@@ -1,23 +1,32 @@
 //! A market at work on real parts, from an order to money claimed, and through the outages in between. All scenarios share one world and
-//! have orders of their own; they run in the order given here. Some bring a world of their own and run after them. `cargo test -p leaseport-e2e --test lease -- WORD` runs those whose name
-//! holds the word.
+//! have orders of their own; they run in the order given here. Some bring a world of their own and run after them. `cargo test -p
+//! leaseport-e2e --test lease -- WORD` runs those whose name holds the word.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod close;
+mod examples;
+mod failover;
 mod flow;
+mod gateway;
+mod kinds;
 mod mistakes;
+mod nonce;
+mod orphan;
 mod outages;
 mod pod;
+mod raw;
 mod refusals;
 mod reorg;
+#[path = "../traces/mod.rs"]
+mod traces;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use leaseport_e2e::scene::demo::Purses;
-use leaseport_e2e::scene::{Cuts, OPERATOR, Scene, SceneOptions};
+use leaseport_e2e::scene::{Cuts, GATEWAY, OPERATOR, Scene, SceneOptions};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 
 /// What scenarios share.
@@ -25,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) scene: Scene,
     /// Who had what before the first order.
     pub(crate) before: Purses,
+    /// What the table of mistakes came to, once it ran beside something that takes long.
+    pub(crate) table: Option<anyhow::Result<usize>>,
 }
 
 type Scenario = fn(&mut Shared) -> anyhow::Result<()>;
@@ -57,16 +68,24 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         refusals::wrong_hash,
     ),
     (
+        "the_gateway_itself_refuses_expired_sessions_strangers_and_other_manifests_and_changes_nothing",
+        gateway::refusals,
+    ),
+    (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
         outages::operator_killed,
     ),
     (
-        "without_the_chain_for_a_while_the_pod_runs_on_and_the_report_catches_up",
+        "without_the_chain_for_a_minute_the_pod_runs_on_and_the_report_catches_up",
         outages::chain_gone,
     ),
     (
         "without_the_api_server_for_a_while_nothing_is_closed",
         outages::api_server_gone,
+    ),
+    (
+        "a_crashed_leader_is_followed_by_a_warm_standby_and_a_stopped_one_at_once",
+        failover::a_standby_takes_over,
     ),
     (
         "an_image_that_is_not_there_bills_the_tenant",
@@ -86,14 +105,30 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         reorg::opening_lost,
     ),
     (
+        "an_object_that_was_let_go_comes_back_while_its_lease_lives_and_bills_no_second_twice",
+        orphan::object_lost,
+    ),
+    (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
         mistakes::each_names_the_field,
+    ),
+    (
+        "mistakes_in_objects_show_in_conditions_and_events_harm_no_other_and_heal",
+        kinds::each_heals,
+    ),
+    ("the_examples_do_what_their_readmes_say", examples::as_written),
+    (
+        "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
+        nonce::moved_by_a_stranger,
     ),
     (
         "every_micro_unit_that_tenants_paid_is_claimed_or_a_fee",
         flow::all_money_adds_up,
     ),
 ];
+
+/// Played at the very end, on what the others left.
+const DOWN: &str = "make_down_leaves_nothing_of_a_market_at_work";
 
 /// Scenarios in worlds of their own; they run when the shared one is down.
 const ALONE: &[(&str, Alone)] = &[
@@ -151,17 +186,20 @@ fn main() -> ExitCode {
         for name in names.chain(ALONE.iter().map(|(name, _)| name)) {
             println!("{name}: test");
         }
+        println!("{DOWN}: test");
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let chosen: Vec<_> = SCENARIOS.iter().filter(|(name, _)| is_wanted(name)).collect();
     let alone: Vec<_> = ALONE.iter().filter(|(name, _)| is_wanted(name)).collect();
-    println!("\nrunning {} tests", chosen.len() + alone.len());
+    let down = is_wanted(DOWN).then_some(DOWN);
+    let played = chosen.len() + alone.len() + usize::from(down.is_some());
+    println!("\nrunning {played} tests");
     let began = Instant::now();
     let mut tally = Tally::default();
-    if !chosen.is_empty() {
-        play_together(&chosen, &mut tally);
+    if !chosen.is_empty() || down.is_some() {
+        play_together(&chosen, down, &mut tally);
     }
     for &&(name, scenario) in &alone {
         tally.play(name, scenario);
@@ -171,7 +209,7 @@ fn main() -> ExitCode {
         "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
         tally.passed,
         tally.failed.len(),
-        SCENARIOS.len() + ALONE.len() - chosen.len() - alone.len(),
+        SCENARIOS.len() + ALONE.len() + 1 - played,
         began.elapsed().as_secs_f64()
     );
     if tally.failed.is_empty() {
@@ -181,13 +219,43 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays scenarios one after the other in the world they share.
-fn play_together(chosen: &[&(&'static str, Scenario)], tally: &mut Tally) {
+/// `leaseport-world down`, which is what `make down` runs, from another process, while a lease runs and operator and gateway serve it.
+fn leaves_nothing(shared: Shared) -> anyhow::Result<()> {
+    let Shared { mut scene, .. } = shared;
+    let (_, opened) = scene.tenant().rent("down", &flow::small())?;
+    scene.running_pod(&opened.lease)?;
+    let world = scene.world.state().clone();
+    for part in [OPERATOR, GATEWAY, "anvil", "kubelet", "containerd"] {
+        anyhow::ensure!(world.part(part)?.alive(), "{part} does not run");
+    }
+    let traces = traces::Traces::of(&world);
+    traces.assert_there();
+    scene.world.keep();
+    drop(scene);
+    let output = Command::new(env!("CARGO_BIN_EXE_leaseport-world"))
+        .arg("--run-dir")
+        .arg(&world.run_dir)
+        .arg("down")
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    traces.assert_gone();
+    anyhow::ensure!(!world.run_dir.exists(), "{} is left", world.run_dir.display());
+    Ok(())
+}
+
+/// Plays scenarios one after the other in the world they share, and `down` on what they left.
+fn play_together(chosen: &[&(&'static str, Scenario)], down: Option<&'static str>, tally: &mut Tally) {
     let mut shared = match raise() {
         Ok(shared) => shared,
         Err(error) => {
             println!("the scene could not be set: {error:#}");
-            tally.failed.extend(chosen.iter().map(|(name, _)| *name));
+            tally
+                .failed
+                .extend(chosen.iter().map(|(name, _)| *name).chain(down));
             return;
         }
     };
@@ -201,10 +269,18 @@ fn play_together(chosen: &[&(&'static str, Scenario)], tally: &mut Tally) {
             println!("the operator does not start again: {error:#}");
         }
     }
-    let keep = if tally.failed.is_empty() {
-        Keep::Nothing
-    } else {
-        Keep::Logs
+    let keep = match (down, tally.failed.is_empty()) {
+        (Some(name), true) => {
+            tally.play(name, || leaves_nothing(shared));
+            return;
+        }
+        (Some(name), false) => {
+            println!("test {name} ... FAILED: not played, since the logs of what failed are kept");
+            tally.failed.push(name);
+            Keep::Logs
+        }
+        (None, true) => Keep::Nothing,
+        (None, false) => Keep::Logs,
     };
     lower(shared, keep);
 }
@@ -232,7 +308,11 @@ fn raise() -> anyhow::Result<Shared> {
         println!("[{:>6.1} s] {step}", started.elapsed().as_secs_f64());
     })?;
     let before = Purses::read(&scene)?;
-    Ok(Shared { scene, before })
+    Ok(Shared {
+        scene,
+        before,
+        table: None,
+    })
 }
 
 fn lower(shared: Shared, keep: Keep) {

@@ -1,8 +1,9 @@
 //! What may fail around a running lease without harm to it: the operator, the chain's endpoint, the API server.
 
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use leaseport_e2e::scene::{Scene, within};
 
 use crate::Shared;
@@ -63,6 +64,9 @@ pub(crate) fn operator_killed(shared: &mut Shared) -> Result<()> {
     close_with_all_seconds(scene, &opened.lease, opened.lane, 3)
 }
 
+/// How long the chain's endpoint is gone.
+const CHAIN_GONE: u64 = 60;
+
 pub(crate) fn chain_gone(shared: &mut Shared) -> Result<()> {
     let scene = &shared.scene;
     let (_, opened) = scene.tenant().rent("chain-gone", &small())?;
@@ -72,22 +76,42 @@ pub(crate) fn chain_gone(shared: &mut Shared) -> Result<()> {
     reported(scene, opened.lane, 1)?;
 
     let proxy = scene.rpc_proxy.as_ref().context("no proxy")?;
+    let known = scene.ledger.lease_at(opened.lane)?;
     proxy.cut();
-    chain_seconds(scene, 20)?;
+    // What needs no operator uses the time; the scenario that is about it takes the result.
+    let (gone, table) = thread::scope(|scope| {
+        let table = scope.spawn(|| crate::mistakes::table(scene));
+        let gone = chain_seconds(scene, CHAIN_GONE);
+        (gone, table.join())
+    });
+    gone?;
+    let unseen = scene.ledger.lease_at(opened.lane)?;
+    ensure!(
+        unseen.reported() <= known.reported() + 8,
+        "it was not cut off: {known:?}, {unseen:?}"
+    );
+    ensure!(unseen.state == 2, "closed meanwhile: {unseen:?}");
     let pods = scene.pods(&namespace)?;
     ensure!(
         identity(pods.first().context("no pod")?) == identity(&pod),
         "the pod was touched"
     );
     proxy.restore()?;
-    let ran = scene.ledger.head()?.1 - scene.ledger.lease_at(opened.lane)?.start_at;
-    reported(scene, opened.lane, ran)?;
+    let ran = scene.ledger.head()?.1 - unseen.start_at;
+    let caught_up = reported(scene, opened.lane, ran)?;
+    ensure!(
+        caught_up.reported() <= scene.ledger.head()?.1 - unseen.start_at,
+        "billed twice: {caught_up:?}"
+    );
+    ensure!(scene.operator_runs(), "the operator ended");
     let pods = scene.pods(&namespace)?;
     ensure!(
         identity(pods.first().context("no pod")?) == identity(&pod),
         "the pod was touched"
     );
-    close_with_all_seconds(scene, &opened.lease, opened.lane, 3)
+    close_with_all_seconds(scene, &opened.lease, opened.lane, 3)?;
+    shared.table = Some(table.unwrap_or_else(|_| Err(anyhow!("the table of mistakes panicked"))));
+    Ok(())
 }
 
 pub(crate) fn api_server_gone(shared: &mut Shared) -> Result<()> {
@@ -101,8 +125,13 @@ pub(crate) fn api_server_gone(shared: &mut Shared) -> Result<()> {
     scene.api_proxy.as_ref().context("no proxy")?.cut();
     chain_seconds(scene, 20)?;
     let lease = scene.ledger.lease_at(opened.lane)?;
+    let meanwhile = scene.pods(&namespace)?;
     scene.api_proxy.as_ref().context("no proxy")?.restore()?;
     ensure!(lease.state == 2, "{lease:?}");
+    ensure!(
+        meanwhile.first().map(identity) == Some(identity(&pod)),
+        "the pod was touched"
+    );
     // Without its lock the operator ends; in a cluster the kubelet starts it again.
     if !scene.operator_runs() {
         scene.start_operator()?;

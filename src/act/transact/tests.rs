@@ -257,7 +257,10 @@ async fn a_missing_key_is_named_by_secret_and_entry() {
     );
     assert!(!text.contains("irrelevant"));
     world.remove("/api/v1/namespaces/market/secrets/key");
-    let report = context.look_at_wallet(&world.wallet(), &[], &[], None).await.unwrap();
+    let report = context
+        .look_at_wallet(&world.wallet(), &[], &[], None)
+        .await
+        .unwrap();
     assert_eq!((report.ready, report.written), (Readiness::NotReady, Write::Done));
     let status = world.wallet().status.unwrap();
     let ready = condition::get(&status.conditions, condition::READY).unwrap();
@@ -447,7 +450,9 @@ async fn a_wallet_that_names_anothers_key_sends_and_signs_nothing_and_says_whose
     let ready = condition::get(&status.conditions, condition::READY).unwrap();
     assert_eq!(ready.reason, condition::reason::KEY_SHARED);
     assert!(ready.message.contains("market/bids"), "{}", ready.message);
-    let refused = context.submit(&wallet_name(), &intent(IntentKind::Report, 1)).await;
+    let refused = context
+        .submit(&wallet_name(), &intent(IntentKind::Report, 1))
+        .await;
     assert_eq!(refused.unwrap_err().reason(), "KeyShared");
     assert!(context.signer(&wallet_name(), "market").await.is_err());
     // The other one goes, and this one is free.
@@ -455,5 +460,10 @@ async fn a_wallet_that_names_anothers_key_sends_and_signs_nothing_and_says_whose
         .look_at_wallet(&world.wallet(), &[], &[], Some(world.heads()))
         .await
         .unwrap();
-    assert!(context.submit(&wallet_name(), &intent(IntentKind::Report, 1)).await.is_ok());
+    assert!(
+        context
+            .submit(&wallet_name(), &intent(IntentKind::Report, 1))
+            .await
+            .is_ok()
+    );
 }

@@ -1,7 +1,10 @@
 //! A wallet looked at: its key, its balance, and whether the chain's count of its transactions is ours. Writes the status when it
 //! says something new and never a number that moves by itself. May not sign or send.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -18,13 +21,18 @@ use crate::{
         condition::{self, Status, reason},
         wallet::{ComputeWalletStatus, ForeignUse},
     },
+    chain_io::publisher::AskError,
     core::{
         time::{ChainSeconds, UnixMillis},
         tx::{
-            Claim, ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance, judge_nonce, kept_by,
+            Claim, FeeQuote, ForeignSeen, Heads, NonceVerdict, Purse, Record, first_fees, judge_balance,
+            judge_nonce, kept_by,
         },
     },
 };
+
+/// How long a price of gas is good enough to judge a purse by.
+const QUOTE_HOLDS: Duration = Duration::from_secs(240);
 
 /// What a look at a wallet found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +150,20 @@ impl TransactContext {
         Ok(WalletReport { ready, written })
     }
 
+    /// What gas cost a few minutes ago at the latest: enough to tell a full purse from an empty one, and one question for all wallets.
+    async fn recent_quote(&self) -> Result<FeeQuote, AskError> {
+        let now = (self.now)().steady;
+        let known = *self.quoted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, quote)) = known
+            && now.since(at) < QUOTE_HOLDS
+        {
+            return Ok(quote);
+        }
+        let quote = self.publisher.quote().await?;
+        *self.quoted.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, quote));
+        Ok(quote)
+    }
+
     /// None while the chain or its newest block is unknown.
     async fn on_chain(
         &self,
@@ -157,7 +179,7 @@ impl TransactContext {
         let asked = futures::try_join!(
             self.publisher.nonce(address, Some(heads.hash)),
             self.publisher.balance(address),
-            self.publisher.quote()
+            self.recent_quote()
         );
         let (nonce, balance, quote) = match asked {
             Ok(answers) => answers,

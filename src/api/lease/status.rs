@@ -217,6 +217,11 @@ pub struct LeaseUsage {
     /// Signed count that goes with the last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<UsageReceipt>,
+    /// ConfigMaps beside this object that hold what the receipts rest on: one a day, until the window for disputes has passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4096), inner(length(min = 1, max = pattern::NAME_LENGTH)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub evidence: Vec<String>,
 }
 
 /// The provider's signed count that goes with the last report (EIP-712 `Receipt`); the gateway hands it out.

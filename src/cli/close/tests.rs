@@ -1,6 +1,6 @@
 //! No second is agreed to that cannot have passed, and bills add up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use alloy::primitives::{Address, Bytes, aliases::U48};
+use alloy::primitives::aliases::U48;
 use proptest::prelude::*;
 
 use super::*;
@@ -150,4 +150,17 @@ proptest! {
         let sum = u128::from(paid) + u128::from(refund);
         prop_assert_eq!(shown.balanced, sum == u128::from(balance) + u128::from(holdback) + u128::from(before));
     }
+}
+
+#[test]
+fn only_a_close_that_is_ahead_of_the_newest_block_is_tried_again() {
+    let refused = |reason: &str| SendError::WouldRevert {
+        what: "close the lease".into(),
+        reason: reason.into(),
+    };
+    assert!(is_ahead_of_the_block(&refused(
+        "Close_CumBeyondElapsed { cum: 31, elapsed: 30 }"
+    )));
+    assert!(!is_ahead_of_the_block(&refused("Close_Expired { deadline: 5 }")));
+    assert!(!is_ahead_of_the_block(&SendError::NoEndpoint));
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::core::documents::manifest::Protocol;
+use crate::core::documents::manifest::{Form, Protocol};
 
 const FILE: &str = "
 needs:

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::core::{
     documents::terms::Terms,
+    escrow::rent,
     ids::{LeaseKey, OrderHash},
     money::{MicroUnits, RatePerHour},
     time::ChainSeconds,
@@ -177,10 +178,7 @@ impl LeaseState {
     /// The last second the present balance pays for, counted from the start; none when the rate is zero, which no lease has.
     #[must_use]
     pub fn affordable(&self) -> Option<u32> {
-        let rate = u128::from(self.rate.get());
-        let covered = u128::from(self.balance.0) + u128::from(self.rate.owed_down(self.settled).0) + 1;
-        let seconds = (covered * 3600 - 1).checked_div(rate)?;
-        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+        (self.rate.get() != 0).then(|| rent::last_affordable(self.rate, self.settled, self.balance.0.into()))
     }
 }
 
@@ -202,14 +200,13 @@ impl Metered<'_> {
         }
         match self.lease.stored {
             StoredPhase::Pending | StoredPhase::Closed => 0,
-            StoredPhase::Live => {
-                let elapsed = now
-                    .min(self.lease.stop_at)
-                    .0
-                    .saturating_sub(self.lease.start_at.0);
-                let counted = self.lane_seconds.saturating_sub(self.lease.lane_base);
-                u32::try_from(elapsed).unwrap_or(u32::MAX).min(counted)
-            }
+            StoredPhase::Live => rent::used(
+                self.lane_seconds,
+                self.lease.lane_base,
+                self.lease.start_at.0,
+                self.lease.stop_at.0,
+                now.0,
+            ),
         }
     }
 

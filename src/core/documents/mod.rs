@@ -11,4 +11,5 @@ pub mod needs;
 pub mod order;
 pub mod session;
 pub mod signing;
+pub mod statement;
 pub mod terms;

@@ -4,6 +4,7 @@
 //! [`signature`]); [`verdict`] decides from both, from the lease's two names on chain and from a moment, whether the request is
 //! allowed. May not wait, read a clock, draw a key or look up a lease: all of that is handed in.
 
+pub mod denial;
 pub mod signature;
 pub mod verdict;
 
@@ -16,8 +17,9 @@ use alloy::primitives::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
+pub use denial::Denial;
 pub use signature::{RequestParts, SignedHeaders, content_digest, sign_request};
-pub use verdict::{Allowed, Denial, GatewayFacts, LeaseFacts, RequestHead, Verified, authorize, verify};
+pub use verdict::{Allowed, GatewayFacts, LeaseFacts, RequestHead, Verified, authorize, verify};
 
 use crate::core::{
     documents::signing,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::said::Said;
 use crate::{
     api::condition::{
         CHAIN_SYNCED, CONTRACTS_VERIFIED, ENDPOINTS_AGREE, ENDPOINTS_REACHABLE, FINALITY_ADVANCING, READY,
@@ -53,30 +54,6 @@ pub struct Observed<'a> {
     pub watches: Vec<(String, WatchSight)>,
     /// How far the settled block may lie behind the newest before that is told (ComputeMarket: finality.settle.stalledAfter).
     pub stalled_after: Duration,
-}
-
-/// One condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// Its type.
-    pub kind: &'static str,
-    /// Whether it holds.
-    pub is: Status,
-    /// CamelCase.
-    pub reason: &'static str,
-    /// For people, with what to do.
-    pub message: String,
-}
-
-impl Said {
-    fn new(kind: &'static str, is: Status, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            is,
-            reason,
-            message: message.into(),
-        }
-    }
 }
 
 /// The conditions of a market whose contracts are verified and which is followed.
@@ -224,8 +201,7 @@ fn agree(seen: &Observed<'_>) -> Said {
                 .filter(|endpoint| endpoint.answers())
                 .count();
             if seen.endpoints.len() < 2 {
-                let text =
-                    "one endpoint has nobody to contradict it: list a second one of another operator in spec.endpoints";
+                let text = "one endpoint has nobody to contradict it: list a second one of another operator in spec.endpoints";
                 said(Status::Unknown, "OneEndpoint", text.to_owned())
             } else if answering < 2 {
                 let text = "only one endpoint answers, so nobody can contradict it".to_owned();

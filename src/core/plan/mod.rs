@@ -7,4 +7,7 @@ pub mod lease;
 pub mod market;
 pub mod offer;
 pub mod opening;
+pub mod orphan;
 pub mod provider;
+pub mod registration;
+pub mod said;

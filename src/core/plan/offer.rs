@@ -1,7 +1,7 @@
 //! Which open orders an offer answers now, and with what: one verdict an order, capacity taken up by earlier bids of the same pass
 //! counted for later ones. Creates nothing and picks no lane.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use crate::core::{
     book::OrderState,
@@ -62,6 +62,48 @@ pub fn plan<'a>(seen: Observed<'a>) -> Vec<(&'a OrderState, Verdict)> {
     verdicts
 }
 
+/// Bids counted since the offer was created, and which of those that still exist are in it: written together, so that an object that goes
+/// away takes nothing with it and a crash counts nothing twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Became leases.
+    pub won: u64,
+    /// Did not.
+    pub lost: u64,
+    /// Ended bids that exist and are counted, by uid.
+    pub counted: BTreeSet<String>,
+}
+
+/// How a bid ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BidEnd {
+    /// It became a lease.
+    Won,
+    /// The order went elsewhere or ended.
+    Lost,
+}
+
+impl Tally {
+    /// With the ended bids that exist now.
+    #[must_use]
+    pub fn after<'a>(self, ended: impl IntoIterator<Item = (&'a str, BidEnd)>) -> Self {
+        let mut next = Self {
+            counted: BTreeSet::new(),
+            ..self
+        };
+        for (uid, end) in ended {
+            if next.counted.insert(uid.to_owned()) && !self.counted.contains(uid) {
+                let count = match end {
+                    BidEnd::Won => &mut next.won,
+                    BidEnd::Lost => &mut next.lost,
+                };
+                *count = count.saturating_add(1);
+            }
+        }
+        next
+    }
+}
+
 fn room(
     snapshot: &Snapshot,
     needs: &Needs,
@@ -89,5 +131,41 @@ fn room(
             Room::Fits
         }
         Err(no) => Room::NoFit(no.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_ended_bid_is_counted_once_and_stays_counted_when_its_object_goes() {
+        let first = Tally::default().after([("a", BidEnd::Won), ("b", BidEnd::Lost)]);
+        assert_eq!((first.won, first.lost), (1, 1));
+        let again = first.clone().after([("b", BidEnd::Lost), ("a", BidEnd::Won)]);
+        assert_eq!(again, first, "steady state says the same");
+        let later = again.after([("c", BidEnd::Won)]);
+        assert_eq!((later.won, later.lost), (2, 1));
+        assert_eq!(later.counted.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn however_bids_come_and_go_each_is_counted_once(lives in prop::collection::vec((0usize..12, 1usize..12, any::<bool>()), 0..20)) {
+            let names: Vec<String> = (0..lives.len()).map(|index| format!("bid-{index}")).collect();
+            let mut tally = Tally::default();
+            for now in 0..24 {
+                let alive = lives.iter().zip(&names).filter(|((from, long, _), _)| (*from..from + long).contains(&now));
+                tally = tally.after(alive.map(|((_, _, won), name)| {
+                    (name.as_str(), if *won { BidEnd::Won } else { BidEnd::Lost })
+                }));
+            }
+            let won = lives.iter().filter(|(_, _, won)| *won).count() as u64;
+            prop_assert_eq!(tally.won, won);
+            prop_assert_eq!(tally.lost, lives.len() as u64 - won);
+            prop_assert!(tally.counted.is_empty());
+        }
     }
 }

@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// Leases of this provider that deserve an object: known at the start depth and not closed there, or closed but not final, so
-/// that what an earlier process may have left in the cluster is still found and ended.
+/// Leases of this provider that deserve an object: known at the start depth and not closed there. What an earlier process left in the cluster of
+/// a closed one is found by its namespace (`core::plan::orphan`).
 pub fn wanted(view: &ChainView, provider: ProviderId) -> impl Iterator<Item = &LeaseState> {
     view.start
         .book
@@ -36,16 +36,25 @@ pub fn name(chain: ChainId, key: &LeaseKey) -> String {
     Identity { chain, lease: *key }.namespace()
 }
 
+/// Where a lease came from, as far as objects of the cluster still say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Source<'a> {
+    /// The bid it was won with.
+    pub bid: Option<&'a ComputeBid>,
+    /// The offer's name as its namespace notes it, when the bid's object is gone.
+    pub noted_offer: Option<&'a str>,
+}
+
 /// The ComputeLease for a lease on chain; none when its order was never seen, which a complete view excludes.
 #[must_use]
 pub fn object(
     chain: ChainId,
     provider: &ComputeProvider,
     lease: &LeaseState,
-    bid: Option<&ComputeBid>,
+    source: Source<'_>,
 ) -> Option<ComputeLease> {
     let order = lease.order.as_ref()?;
-    let spec = spec(provider, lease, order, bid)?;
+    let spec = spec(provider, lease, order, source)?;
     let labels = [
         (LEASE_LABEL, lease.key.id.to_string()),
         (CHAIN_LABEL, chain.0.to_string()),
@@ -73,15 +82,18 @@ fn spec(
     provider: &ComputeProvider,
     lease: &LeaseState,
     posted: &PostedOrder,
-    bid: Option<&ComputeBid>,
+    source: Source<'_>,
 ) -> Option<ComputeLeaseSpec> {
+    let bid = source.bid;
     let (terms, order) = (&lease.terms, &posted.order);
     let text = String::from_utf8(posted.needs.to_vec()).ok()?;
     let needs = Needs::decode(text.as_bytes()).ok()?;
     Some(ComputeLeaseSpec {
         market_ref: provider.spec.market_ref.clone(),
         provider_ref: LocalRef::new(provider.metadata.name.clone()?),
-        offer_ref: bid.map(|bid| bid.spec.offer_ref.clone()),
+        offer_ref: bid
+            .map(|bid| bid.spec.offer_ref.clone())
+            .or_else(|| source.noted_offer.map(LocalRef::new)),
         bid_ref: bid.and_then(|bid| bid.metadata.name.clone()).map(LocalRef::new),
         lease_id: lease.key.id.to_string(),
         terms_hash: lease.key.terms.to_string(),

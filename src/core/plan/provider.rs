@@ -3,15 +3,21 @@
 
 use std::time::Duration;
 
-use super::duty::{Sent, Trust};
-use crate::core::{
-    ids::Lane,
-    money::{MicroUnits, RatePerHour},
-    time::ChainSeconds,
-};
+use thiserror::Error;
 
-/// A report may raise a lane by less than this (contracts: L8 lanes with a jump limit), in seconds.
-pub const JUMP_LIMIT: u32 = 1 << 17;
+use super::duty::{Sent, Trust};
+use crate::{
+    api::{
+        duration::{self, DurationError},
+        provider::ProviderDuties,
+    },
+    core::{
+        ids::Lane,
+        money::{MicroUnits, MoneyError, RatePerHour},
+        time::ChainSeconds,
+        usage::lanes::{self, Counters},
+    },
+};
 
 /// One live lease as chain and meter know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +72,49 @@ pub struct Policy {
     pub final_reports: u64,
 }
 
+/// Why a provider's duties do not read. The schema refuses such an object before.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DutiesError {
+    /// A duration.
+    #[error("spec.duties.{field}: {source}")]
+    Duration {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        source: DurationError,
+    },
+    /// An amount.
+    #[error("spec.duties.claimAbove: {0}")]
+    Amount(#[from] MoneyError),
+}
+
+impl Policy {
+    /// What the object says, with F of the deployment in seconds.
+    ///
+    /// # Errors
+    /// A field does not read.
+    pub fn of(duties: &ProviderDuties, final_reports: u64) -> Result<Self, DutiesError> {
+        Ok(Self {
+            report_every: report_every(duties)?,
+            settle_every: time("settleEvery", &duties.settle_every)?,
+            claim_above: duties.claim_above.parse()?,
+            final_reports,
+        })
+    }
+}
+
+/// How much usage may gather before it is reported, and so also before it is persisted.
+///
+/// # Errors
+/// The field does not read.
+pub fn report_every(duties: &ProviderDuties) -> Result<Duration, DutiesError> {
+    time("reportEvery", &duties.report_every)
+}
+
+fn time(field: &'static str, text: &str) -> Result<Duration, DutiesError> {
+    duration::parse(text).map_err(|source| DutiesError::Duration { field, source })
+}
+
 /// What to do now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -108,10 +157,9 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
 fn target(lease: &LeaseUse, now: ChainSeconds) -> u32 {
     let elapsed = now.min(lease.stop_at).0.saturating_sub(lease.start_at.0);
     let metered = lease.metered.min(u32::try_from(elapsed).unwrap_or(u32::MAX));
-    let wanted = lease.base.saturating_add(metered);
-    wanted
-        .max(lease.on_chain)
-        .min(lease.on_chain.saturating_add(JUMP_LIMIT - 1))
+    // What stands on chain was signed before, so it is all there is to remember here.
+    lanes::target(lease.base, metered, Counters::default(), lease.on_chain)
+        .min(lease.on_chain.saturating_add(lanes::JUMP - 1))
 }
 
 /// In the window for final reports: there is no later.
@@ -176,6 +224,7 @@ fn seconds(duration: Duration) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::core::usage::lanes::JUMP;
     use proptest::prelude::*;
 
     const POLICY: Policy = Policy {
@@ -208,6 +257,28 @@ mod tests {
             claim: Sent::Never,
             claimable: None,
         }
+    }
+
+    #[test]
+    fn the_objects_duties_are_the_plans_policy_and_an_unreadable_one_is_named() {
+        let duties = ProviderDuties {
+            claim_above: "1.5".into(),
+            ..ProviderDuties::default()
+        };
+        let policy = Policy::of(&duties, 60).unwrap();
+        assert_eq!(
+            policy,
+            Policy {
+                claim_above: MicroUnits(1_500_000),
+                ..POLICY
+            }
+        );
+        let broken = ProviderDuties {
+            settle_every: "soon".into(),
+            ..duties
+        };
+        let error = Policy::of(&broken, 60).unwrap_err().to_string();
+        assert!(error.starts_with("spec.duties.settleEvery"), "{error}");
     }
 
     #[test]
@@ -252,7 +323,7 @@ mod tests {
         };
         let mut seen = seen(vec![long]);
         seen.now = ChainSeconds(500_000);
-        assert_eq!(plan(&seen, &POLICY).report, [(Lane(3), 500 + JUMP_LIMIT - 1)]);
+        assert_eq!(plan(&seen, &POLICY).report, [(Lane(3), 500 + lanes::JUMP - 1)]);
     }
 
     #[test]
@@ -286,10 +357,10 @@ mod tests {
             let one = LeaseUse { on_chain, base: base.min(on_chain), metered, stop_at, ..lease() };
             let first = plan(&seen(vec![one]), &POLICY).report;
             for (_, to) in &first {
-                prop_assert!(*to > on_chain && *to - on_chain < JUMP_LIMIT);
+                prop_assert!(*to > on_chain && *to - on_chain < lanes::JUMP);
                 let after = LeaseUse { on_chain: *to, ..one };
                 let again = plan(&seen(vec![after]), &POLICY).report;
-                prop_assert!(again.is_empty() || *to - on_chain == JUMP_LIMIT - 1);
+                prop_assert!(again.is_empty() || *to - on_chain == lanes::JUMP - 1);
             }
         }
     }

@@ -423,6 +423,17 @@ impl Meter {
         }
     }
 
+    /// Takes in what is known of this lease from elsewhere, by maximum: an object made again has lost its count, and the chain has not.
+    pub fn join(&mut self, replica_millis: u64) -> Write {
+        let missing = replica_millis.saturating_sub(self.replica_millis());
+        self.closed_ms = self.closed_ms.saturating_add(missing);
+        if missing > 0 {
+            Write::Needed
+        } else {
+            Write::NotNeeded
+        }
+    }
+
     /// Proven milliseconds, summed over replicas. Never decreases.
     #[must_use]
     pub fn replica_millis(&self) -> u64 {

@@ -105,8 +105,8 @@ impl FinalAbsence {
 pub struct SeenOpening {
     /// The block that held it when it was seen.
     pub block: u64,
-    /// The order it came from: once that was cancelled or became other leases, it can open nothing more.
-    pub order: OrderHash,
+    /// The order it came from, if that is still known: once it was cancelled or became other leases, it can open nothing more.
+    pub order: Option<OrderHash>,
     /// The order's expiry: until then the removed transaction may be included again.
     pub order_expiry: ChainSeconds,
 }
@@ -159,7 +159,8 @@ impl ChainView {
         let proven = match finalized.book.lease_by_id(key.id) {
             Some(metered) => metered.lease.key != *key,
             None => {
-                let spent = match finalized.book.orders().get(&seen.order).map(|order| order.phase) {
+                let order = seen.order.and_then(|order| finalized.book.orders().get(&order));
+                let spent = match order.map(|order| order.phase) {
                     Some(OrderPhase::Accepted | OrderPhase::Cancelled) => true,
                     Some(OrderPhase::Open) | None => false,
                 };
@@ -193,5 +194,7 @@ impl ChainView {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -2,38 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
-use alloy::primitives::B256;
-
-use super::*;
-use crate::core::book::{Book, BookEvent, CloseKind, fixtures::*};
-
-fn snapshot(number: u64, events: &[BookEvent]) -> Snapshot {
-    let mut book = Book::new(windows());
-    for event in events {
-        book.apply(at(number), event);
-    }
-    Snapshot {
-        block: BlockRef {
-            number,
-            hash: B256::with_last_byte(1),
-            parent: B256::ZERO,
-            time: at(number).time,
-        },
-        book: Arc::new(book),
-    }
-}
-
-fn view(freshness: Freshness, finalized: Snapshot, head: Snapshot) -> ChainView {
-    ChainView {
-        chain: ChainId(31_337),
-        freshness,
-        start: head.clone(),
-        head,
-        finalized,
-    }
-}
+use super::{fixtures::*, *};
+use crate::core::book::{BookEvent, CloseKind, fixtures::*};
 
 fn key() -> LeaseKey {
     terms(id(0, 1), order_hash(1)).key().unwrap()
@@ -57,7 +27,7 @@ fn ended() -> Vec<BookEvent> {
 fn seen() -> SeenOpening {
     SeenOpening {
         block: 10,
-        order: order_hash(1),
+        order: Some(order_hash(1)),
         order_expiry: ChainSeconds(3_000),
     }
 }

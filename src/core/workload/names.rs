@@ -18,6 +18,8 @@ pub const PROVIDER_LABEL: &str = "leaseport.dev/provider";
 pub const BID_LABEL: &str = "leaseport.dev/bid";
 /// On every object of a lease: the terms hash, since an id may be reused after a reorg.
 pub const TERMS_ANNOTATION: &str = "leaseport.dev/terms";
+/// On a lease's namespace: the ComputeOffer its objects were built from, so that a lease object made again knows it.
+pub const OFFER_ANNOTATION: &str = "leaseport.dev/offer";
 /// On the workload: keccak-256 of the manifest it was built from.
 pub const MANIFEST_ANNOTATION: &str = "leaseport.dev/manifest";
 /// On every object of a lease: keccak-256 of what was built, so that a metadata-only watch shows whether it must be applied again.

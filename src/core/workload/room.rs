@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    names::{GATEWAY_ROLE, Identity, OPERATOR_ROLE, TENANT_ACCOUNT},
+    names::{GATEWAY_ROLE, Identity, OFFER_ANNOTATION, OPERATOR_ROLE, TENANT_ACCOUNT},
     network,
     objects::Object,
     template::{Account, BuildError, LeaseTemplate, Level},
@@ -51,11 +51,13 @@ fn namespace(template: &LeaseTemplate<'_>) -> Result<Namespace, BuildError> {
         "pod-security.kubernetes.io/enforce-version".to_owned(),
         "latest".to_owned(),
     );
+    let mut annotations = template.identity.annotations();
+    annotations.insert(OFFER_ANNOTATION.to_owned(), template.ground.offer.clone());
     Ok(Namespace {
         metadata: ObjectMeta {
             name: Some(template.identity.namespace()),
             labels: Some(labels),
-            annotations: Some(template.identity.annotations()),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         },
         ..Namespace::default()

@@ -114,6 +114,8 @@ pub struct Isolation {
 /// What offer and configuration give to every lease.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ground {
+    /// Name of the ComputeOffer.
+    pub offer: String,
     /// Nodes and device.
     pub supply: Supply,
     /// Isolation.

@@ -35,6 +35,7 @@ fn ground() -> Ground {
         name: name.into(),
     };
     Ground {
+        offer: "gpus".into(),
         supply: Supply {
             selector: serde_json::from_value(
                 json!({ "matchLabels": { "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" } }),

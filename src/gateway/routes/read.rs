@@ -1,12 +1,15 @@
-//! `GET …/status` and `GET …/usage`: what the ComputeLease says, from the cache. Writes nothing.
+//! `GET …/status` and `GET …/usage`: what the ComputeLease says, from the cache; `GET …/usage?page=NAME`: the signed statements behind it, from the page
+//! that the operator keeps. Writes nothing.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
 };
-use serde_json::Value;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::admit;
 use crate::{
@@ -25,7 +28,14 @@ pub(super) async fn status<D: LeaseDirectory>(
     Ok(Json(lease.status))
 }
 
-/// What was counted and reported.
+/// Which page of statements; none is the count itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsageQuery {
+    page: Option<String>,
+}
+
+/// What was counted and reported, or one page of what that rests on.
 pub(super) async fn usage<D: LeaseDirectory>(
     State(gateway): State<Arc<Gateway<D>>>,
     Path(id): Path<String>,
@@ -33,5 +43,18 @@ pub(super) async fn usage<D: LeaseDirectory>(
 ) -> Result<Json<Value>, Refusal> {
     let (parts, _) = request.into_parts();
     let (_, _, lease) = admit(&gateway, &parts, &id, Scope::Usage).await?;
-    Ok(Json(lease.usage))
+    let Query(query) = Query::<UsageQuery>::try_from_uri(&parts.uri)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "InvalidQuery", error.body_text()))?;
+    let Some(page) = query.page else {
+        return Ok(Json(lease.usage));
+    };
+    // Only what the lease itself names: the name comes from a stranger.
+    if !lease.pages.contains(&page) {
+        let detail = format!("{page:?} is no page of this lease: GET its usage without `page` lists them");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "NoSuchPage", detail));
+    }
+    let statements = gateway.directory.statements(&lease, &page).await?;
+    Ok(Json(
+        json!({ "leaseId": lease.key.id, "page": page, "statements": statements }),
+    ))
 }

@@ -6,17 +6,17 @@ use super::{Eyes, object};
 use crate::{
     api::ComputeLease,
     core::{
-        book::{Metered, StoredPhase},
+        book::{CloseKind, Ending, Metered, StoredPhase},
         ids::{LeaseKey, OrderHash},
-        plan::lease::{ChainSide, Proof, Purse, Stage, Tenure, runway},
+        plan::lease::{ChainSide, EvidenceSide, Proof, Purse, Stage, Tenure, runway},
         time::{ChainSeconds, Now, UnixMillis},
-        view::{ChainView, SeenOpening},
+        view::{ChainView, FinalClosure, SeenOpening},
     },
     observe::markets::{Market, trust},
 };
 
 /// Longest life of an order (LeaseBook `MAX_ORDER_LIFE`), seconds.
-pub(crate) const ORDER_LIFE: u64 = 86_400;
+pub const ORDER_LIFE: u64 = 86_400;
 
 /// The lease in one block.
 #[must_use]
@@ -77,6 +77,43 @@ fn last_final<'a>(key: &LeaseKey, view: &'a ChainView) -> Option<(Metered<'a>, C
         .find_map(|at| Some((at.book.lease(key)?, at.block.time)))
 }
 
+/// The lane rests for a vesting epoch after its lease was finalized, and as long may the lease be contested (contracts: section 6). What both signed,
+/// and what never ran, cannot be.
+pub(super) fn evidence(
+    lease: &ComputeLease,
+    key: &LeaseKey,
+    market: Option<&Market>,
+    view: Option<&ChainView>,
+) -> EvidenceSide {
+    let kept = lease
+        .status
+        .as_ref()
+        .and_then(|status| status.usage.as_ref())
+        .is_some_and(|usage| !usage.evidence.is_empty());
+    if !kept {
+        return EvidenceSide::None;
+    }
+    let (Some(market), Some(view)) = (market, view) else {
+        return EvidenceSide::Needed;
+    };
+    let window = u64::from(market.windows.vest_epoch);
+    match view.final_closure(key) {
+        Some(closure) if contested_until(&closure, window) < view.finalized.block.time => EvidenceSide::Spent,
+        Some(_) | None => EvidenceSide::Needed,
+    }
+}
+
+/// A record that later leases of the lane pushed out is older than every window.
+fn contested_until(closure: &FinalClosure, window: u64) -> ChainSeconds {
+    match closure.ending() {
+        Some(Ending::Ran { kind, at, .. }) => match kind {
+            CloseKind::Finalized => ChainSeconds(at.time.0.saturating_add(window)),
+            CloseKind::Agreed => ChainSeconds(0),
+        },
+        Some(Ending::NeverStarted { .. }) | None => ChainSeconds(0),
+    }
+}
+
 fn tenure(lease: &ComputeLease, since: UnixMillis) -> Tenure {
     let at = |time: &Time| u64::try_from(time.0.as_second()).ok().map(ChainSeconds);
     let status = lease.status.as_ref();
@@ -119,7 +156,7 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
     );
     let seen = SeenOpening {
         block,
-        order,
+        order: Some(order),
         order_expiry,
     };
     view.final_absence(key, seen).map(Proof::Absence)

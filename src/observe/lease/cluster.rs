@@ -89,7 +89,15 @@ impl Eyes {
         let again = made
             .zip(lease.metadata.creation_timestamp.as_ref())
             .is_some_and(|(made, object)| made.0 < object.0);
-        if !(received || again) || matches!(namespace, NamespaceSide::Absent | NamespaceSide::Bare) {
+        let readable = match namespace {
+            NamespaceSide::Absent => false,
+            NamespaceSide::Bare => again,
+            NamespaceSide::Ours
+            | NamespaceSide::Leaving
+            | NamespaceSide::Foreign
+            | NamespaceSide::Unknown => received || again,
+        };
+        if !readable {
             return (ManifestSide::Awaited, None);
         }
         let verdict = match self.memory.manifest(look) {
@@ -127,11 +135,12 @@ impl Eyes {
         look: &Look,
     ) -> WorkloadSide {
         match namespace {
-            NamespaceSide::Absent | NamespaceSide::Bare => return WorkloadSide::Absent,
+            NamespaceSide::Absent => return WorkloadSide::Absent,
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
                 return WorkloadSide::Unknown;
             }
-            NamespaceSide::Ours => {}
+            // Bare with a manifest is what an object made again finds: what ran before still does.
+            NamespaceSide::Ours | NamespaceSide::Bare => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
             return if manifest.is_none() {

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt};
 use thiserror::Error;
 
-pub use chain::{purse, stage};
+pub use chain::{ORDER_LIFE, purse, stage};
 pub use cluster::{RunnableManifest, unscheduled};
 pub use memory::Memory;
 
@@ -189,6 +189,7 @@ impl Eyes {
             delivery: cluster::delivery_side(&replicas),
             handover: self.handover(&lease, &home, &pods_here),
             duties: self.duties(&uid, &key),
+            evidence: chain::evidence(&lease, &key, market.as_deref(), view.as_deref()),
         };
         let suspend_after = match &offer {
             Some(offer) => ground::suspend_after(offer)?,

@@ -34,6 +34,8 @@ pub enum Action {
     Finalize,
     /// Sign the seconds counted so far for the tenant to close with.
     OfferClose,
+    /// Delete the statements: the window in which they could be asked for has passed.
+    ClearEvidence,
     /// Delete the namespace.
     Destroy(Proof),
     /// Take our finalizer off.

@@ -36,7 +36,7 @@ pub fn lost(left: &Left<'_>) -> String {
             "; namespace {namespace} is not deleted before the lease's end is final: until then delete it by hand, with all that is in it"
         ));
     }
-    text.push_str("; while the lease lives on chain and its market is followed, its object is made again");
+    text.push_str("; the signed statements kept beside it go with it; while the lease lives on chain and its market is followed, its object is made again");
     text
 }
 

@@ -13,8 +13,8 @@ pub use conditions::{Finding, MeterSide, Purse, conditions};
 pub use due::{Action, Clock, Phase, Plan, reason};
 pub use loss::{Left, lost};
 pub use seen::{
-    ChainSide, DeliverySide, Duties, HandOver, ManifestSide, NamespaceSide, ObjectSide, Observed, Policy,
-    Proof, Stage, Wish, WorkloadSide,
+    ChainSide, DeliverySide, Duties, EvidenceSide, HandOver, ManifestSide, NamespaceSide, ObjectSide,
+    Observed, Policy, Proof, Stage, Wish, WorkloadSide,
 };
 pub use silence::{Tenure, runway};
 
@@ -90,10 +90,18 @@ fn ended(seen: &Observed, proof: &Proof, mut plan: Plan) -> Plan {
         NamespaceSide::Ours | NamespaceSide::Bare => plan.actions.push(Action::Destroy(proof.clone())),
         NamespaceSide::Leaving | NamespaceSide::Unknown => plan.again = Some(RECHECK),
         NamespaceSide::Absent | NamespaceSide::Foreign => {
-            if seen.object.held && seen.object.leaving {
-                plan.actions.push(Action::Release);
+            if seen.evidence == EvidenceSide::Spent {
+                plan.actions.push(Action::ClearEvidence);
             }
-            // A held object that nobody deleted keeps its record; nothing is left to do for it.
+            // A held object that nobody deleted keeps its record; nothing is left to do for it. One that goes takes its statements along.
+            match (seen.object.held && seen.object.leaving, seen.evidence) {
+                (true, EvidenceSide::None | EvidenceSide::Spent) => plan.actions.push(Action::Release),
+                (true, EvidenceSide::Needed) => {
+                    plan.reason = "EvidenceNeeded";
+                    plan.again = Some(Duration::from_secs(300));
+                }
+                (false, _) => {}
+            }
         }
     }
     plan

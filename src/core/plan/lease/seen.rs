@@ -138,6 +138,17 @@ pub enum Wish {
     },
 }
 
+/// The statements kept beside the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidenceSide {
+    /// None are kept.
+    None,
+    /// They may still be asked for.
+    Needed,
+    /// Nobody can contest the lease any more.
+    Spent,
+}
+
 /// The Kubernetes object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectSide {
@@ -185,6 +196,8 @@ pub struct Observed {
     pub handover: HandOver,
     /// Transactions.
     pub duties: Duties,
+    /// Statements.
+    pub evidence: EvidenceSide,
 }
 
 /// What does not change from pass to pass.

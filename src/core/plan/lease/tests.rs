@@ -46,6 +46,7 @@ pub(super) fn seen(stage: Stage) -> Observed {
         delivery: DeliverySide::Delivered,
         handover: HandOver::Nothing,
         duties: Duties::default(),
+        evidence: EvidenceSide::Needed,
     }
 }
 
@@ -96,6 +97,7 @@ prop_compose! {
             object: ObjectSide { held, leaving, abandoned, wish, close_asked },
             namespace, manifest, workload, delivery, handover: HandOver::Nothing,
             duties: Duties { start: duties.0, decline: duties.1, stop: duties.2, finalize: duties.3 },
+                evidence: EvidenceSide::Needed,
         }
     }
 }
@@ -308,6 +310,47 @@ fn a_namespace_left_bare_by_a_crash_is_furnished_before_anything_runs_in_it() {
         ..seen(OPENED)
     };
     assert_eq!(plan(&bare, &POLICY).actions, [Action::OpenNamespace]);
+}
+
+fn closure() -> Proof {
+    use crate::core::{
+        book::{CloseKind, fixtures::*},
+        view::fixtures::*,
+    };
+    let there = snapshot(
+        20,
+        &[
+            registered(),
+            posted(1, 3_000),
+            opened(id(0, 1), order_hash(1), 5_000_000, 1_100),
+            started(id(0, 1), 1_000, 0),
+            closed(id(0, 1), CloseKind::Finalized, 5),
+        ],
+    );
+    let key = terms(id(0, 1), order_hash(1)).key().unwrap();
+    Proof::Closure(fresh(there).final_closure(&key).unwrap())
+}
+
+#[test]
+fn a_deleted_object_leaves_when_its_namespace_is_gone_and_nobody_can_ask_for_its_statements() {
+    let mut over = seen(Stage::Closed);
+    over.chain.proof = Some(closure());
+    over.object.leaving = true;
+    assert!(matches!(
+        plan(&over, &POLICY).actions.as_slice(),
+        [Action::Destroy(_)]
+    ));
+    over.namespace = NamespaceSide::Absent;
+    assert_eq!(plan(&over, &POLICY).actions, []);
+    over.evidence = EvidenceSide::Spent;
+    assert_eq!(
+        plan(&over, &POLICY).actions,
+        [Action::ClearEvidence, Action::Release]
+    );
+    over.evidence = EvidenceSide::None;
+    assert_eq!(plan(&over, &POLICY).actions, [Action::Release]);
+    over.object.leaving = false;
+    assert_eq!(plan(&over, &POLICY).actions, []);
 }
 
 #[test]

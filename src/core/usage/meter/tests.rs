@@ -55,6 +55,31 @@ fn fresh() -> Meter {
 const GONE: Delivery = Delivery::NotDelivered { ended: None };
 
 #[test]
+fn a_count_from_elsewhere_is_joined_by_maximum_and_never_added() {
+    let (mut meter, mut clocks) = (fresh(), Clocks::new());
+    assert_eq!(
+        look(&mut meter, clocks, Delivery::Delivered(proof("a", 0))),
+        Write::Needed
+    );
+    clocks.pass(5_000);
+    assert_eq!(
+        look(&mut meter, clocks, Delivery::Delivered(proof("a", 0))),
+        Write::NotNeeded
+    );
+    assert_eq!(meter.join(4_000), Write::NotNeeded);
+    assert_eq!(meter.replica_millis(), 5_000);
+    assert_eq!(meter.join(60_000), Write::Needed);
+    assert_eq!(meter.join(60_000), Write::NotNeeded);
+    assert_eq!(meter.replica_millis(), 60_000);
+    clocks.pass(1_000);
+    assert_eq!(
+        look(&mut meter, clocks, Delivery::Delivered(proof("a", 0))),
+        Write::NotNeeded
+    );
+    assert_eq!(meter.replica_millis(), 61_000);
+}
+
+#[test]
 fn a_lease_that_just_runs_costs_no_write() {
     let (mut meter, mut clocks) = (fresh(), Clocks::new());
     assert_eq!(
