@@ -98,22 +98,26 @@ async fn present(sequence: &Sequence) -> Result<bool, DeployError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use alloy::{
-        consensus::{Transaction, TxEnvelope, transaction::SignerRecoverable},
-        eips::Decodable2718,
-    };
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use alloy::{consensus::TxEnvelope, eips::Decodable2718};
 
     use super::*;
 
     #[test]
     fn the_factorys_transaction_is_its_makers_and_makes_it_at_the_known_address() {
-        let made = TxEnvelope::decode_2718(&mut &MAKING[..]).unwrap();
-        assert_eq!(made.recover_signer().unwrap(), MAKER);
+        let TxEnvelope::Legacy(made) = TxEnvelope::decode_2718(&mut &MAKING[..]).unwrap() else {
+            panic!("another type of transaction");
+        };
+        let signer = made
+            .signature()
+            .recover_address_from_prehash(&made.signature_hash())
+            .unwrap();
+        assert_eq!(signer, MAKER);
+        let made = made.tx();
         assert_eq!(MAKER.create(0), FACTORY);
-        assert_eq!(made.chain_id(), None, "any chain takes it");
-        assert!(made.input().ends_with(CODE));
-        let cost = U256::from(made.gas_limit()) * U256::from(made.gas_price().unwrap());
+        assert_eq!(made.chain_id, None, "any chain takes it");
+        assert!(made.input.ends_with(CODE));
+        let cost = U256::from(made.gas_limit) * U256::from(made.gas_price);
         assert_eq!(cost, U256::from(MAKER_COST));
     }
 
