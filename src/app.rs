@@ -535,8 +535,8 @@ fn act(
         .boxed(),
     ]);
     spawn(
-        &mut loops,
-        &context,
+        loops,
+        context,
         "orphan",
         namespaces,
         stop,

@@ -129,6 +129,7 @@ const fn call_of(action: &Action) -> Option<&'static str> {
         | Action::PauseWorkload
         | Action::OfferClose
         | Action::Destroy(_)
+        | Action::ClearEvidence
         | Action::Release => None,
     }
 }

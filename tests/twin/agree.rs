@@ -55,7 +55,7 @@ pub(crate) struct Watch<'a> {
 /// A market with two registered and staked providers, and its model.
 pub(crate) fn founded(people: &People) -> (Market, Escrow) {
     let (mut market, mut model) = Market::deploy(people);
-    for index in 0..2 {
+    for (index, provider) in PROVIDERS.into_iter().enumerate() {
         let keys = vec![
             (people.bidders[index].address(), KeyRoles::BID),
             (
@@ -65,7 +65,6 @@ pub(crate) fn founded(people: &People) -> (Market, Escrow) {
         ];
         let owner = people.owners[index].address();
         let payout = people.owners[index].address();
-        let provider = PROVIDERS[index];
         let mut acts = vec![Act::Register { payout, keys }];
         acts.extend((0..2).map(|token| Act::Stake {
             provider,

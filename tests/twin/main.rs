@@ -6,6 +6,10 @@
 //! out steps, and shows the steps that are left.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "what is compared is made for it where it is compared"
+)]
 
 mod agree;
 mod dice;

@@ -562,7 +562,11 @@ impl Situation<'_> {
                 Act::AddKey {
                     provider,
                     key,
-                    roles: if roles.0 % 3 == 0 { roles } else { KeyRoles(7) },
+                    roles: if roles.0.is_multiple_of(3) {
+                        roles
+                    } else {
+                        KeyRoles(7)
+                    },
                 },
             ),
             7..=8 => Step::Act(caller, Act::CancelAllBids { provider, key }),

@@ -93,7 +93,7 @@ contract LemmasTest {
         assert(Lanes.get(left, i) == Lanes.get(right, i));
     }
 
-    // ---------------------------------------------------------------- rent (I2)
+    // ---------------------------------------------------------------- rent (I2); the last affordable second is in rent.py
 
     /// @dev Usage cut into two payments costs what it costs in one.
     function check_PaymentsTelescope(uint32 x, uint32 y, uint32 z, uint48 rate) external pure {
@@ -111,16 +111,6 @@ contract LemmasTest {
         unchecked {
             assert(paid == Rent.rentDown(upTo, rate) - Rent.rentDown(settled, rate));
         }
-    }
-
-    /// @dev For rates and funds of 12 bits, where the solver decides products: the last second that the funds cover, and no other.
-    function check_TheLastAffordableSecond(uint8 settled, uint8 more, uint8 rate, uint8 funds) external pure {
-        _require(rate != 0);
-        uint256 cum = uint256(settled) + more;
-        (uint256 upTo, uint256 paid) = Rent.pay(settled, cum, rate, funds);
-        assert(paid <= funds);
-        assert(upTo <= cum && upTo >= settled);
-        if (upTo < cum) assert(Rent.rentDown(upTo + 1, rate) - Rent.rentDown(settled, rate) > funds);
     }
 
     // ---------------------------------------------------------------- vesting

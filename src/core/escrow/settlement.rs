@@ -131,7 +131,6 @@ impl Escrow {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the members of the call")]
     pub(super) fn close_both(
         &mut self,
         doing: &mut Doing,

@@ -224,7 +224,6 @@ fn seconds(duration: Duration) -> u32 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::core::usage::lanes::JUMP;
     use proptest::prelude::*;
 
     const POLICY: Policy = Policy {
