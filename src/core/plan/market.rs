@@ -349,7 +349,7 @@ mod tests {
         let said = followed(&seen(Some(&view)));
         assert_eq!(of(&said, FINALITY_ADVANCING), (Status::False, "Stalled"));
         assert_eq!(of(&said, READY), (Status::True, "AsExpected"));
-        let mut later = view.clone();
+        let mut later = view;
         later.head.block.number += 10;
         later.head.block.time.0 += 120;
         assert_eq!(followed(&seen(Some(&later))), said);
