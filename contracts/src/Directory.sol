@@ -10,7 +10,9 @@ import {IDirectory} from "./interfaces/IDirectory.sol";
 /// @notice See IDirectory.
 contract Directory is IDirectory, Ownable2Step {
     /// @inheritdoc IDirectory
-    uint64 public immutable fromBlock;
+    uint64 public fromBlock;
+    /// @inheritdoc IDirectory
+    bool public founded;
     /// @inheritdoc IDirectory
     uint32 public immutable finalReports;
     /// @inheritdoc IDirectory
@@ -20,13 +22,19 @@ contract Directory is IDirectory, Ownable2Step {
     bytes32[] private _names;
 
     /// @param owner who may point names elsewhere
-    /// @param fromBlock_ a block before the market's first contract
     /// @param finalReports_ as given to the LeaseBook
     /// @param vestEpoch_ as given to the LeaseBook
-    constructor(address owner, uint64 fromBlock_, uint32 finalReports_, uint32 vestEpoch_) Ownable(owner) {
-        fromBlock = fromBlock_;
+    constructor(address owner, uint32 finalReports_, uint32 vestEpoch_) Ownable(owner) {
         finalReports = finalReports_;
         vestEpoch = vestEpoch_;
+    }
+
+    /// @inheritdoc IDirectory
+    function found(uint64 fromBlock_) external onlyOwner {
+        require(!founded, Directory_Founded(fromBlock));
+        founded = true;
+        fromBlock = fromBlock_;
+        emit Founded(fromBlock_);
     }
 
     /// @inheritdoc IDirectory

@@ -4,7 +4,21 @@ const fs = require("fs");
 const path = require("path");
 
 const root = path.join(__dirname, "..");
-const CONTRACTS = ["Params", "Directory", "StakeVault", "LeaseBook", "Lens", "TestDollar"];
+const CONTRACTS = [
+  "Params",
+  "Directory",
+  "StakeVault",
+  "LeaseBook",
+  "Lens",
+  "TestDollar",
+  "FeeRouter",
+  "Port",
+  "PortGovernor",
+  "Slipway",
+  "DisputeCourt",
+  "AccessManager",
+  "TimelockController",
+];
 
 // The book's code is in two pieces at one address: its ABI is that of both.
 const EXTENSIONS = { LeaseBook: "LeaseBookExtension" };

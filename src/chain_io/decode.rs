@@ -343,7 +343,14 @@ fn stake_vault(event: StakeVaultEvents) -> Option<BookEvent> {
             amount: MicroUnits(e.amount),
             burned: MicroUnits(e.burned),
         },
-        E::BurnedPushed(_) => return None,
+        E::Slashed(e) => BookEvent::StakeSlashed {
+            // The id's high 32 bits.
+            provider: lease(e.id).ok()?.provider,
+            token: e.token,
+            amount: MicroUnits(e.refunded.saturating_add(e.burned)),
+        },
+        // What a court holds back for a time and pays out moves no stake.
+        E::BurnedPushed(_) | E::Reserved(_) | E::Unreserved(_) | E::CreditWithdrawn(_) => return None,
     })
 }
 

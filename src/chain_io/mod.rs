@@ -8,6 +8,7 @@ pub mod earnings;
 pub mod endpoint;
 pub mod errors;
 pub mod follower;
+pub mod governance;
 pub mod publisher;
 pub mod reverts;
 pub mod sequence;

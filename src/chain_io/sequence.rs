@@ -7,7 +7,7 @@ use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::{BlockNumberOrTag, eip2718::Encodable2718},
     network::TransactionBuilder,
-    primitives::{Address, B256, Bytes, Log, TxKind, U256},
+    primitives::{Address, B256, Bytes, Log, TxKind, U256, keccak256},
     providers::Provider,
     rpc::types::{TransactionReceipt, TransactionRequest},
 };
@@ -227,10 +227,21 @@ impl Sequence {
     /// # Errors
     /// It would revert, the key lacks coin, or the chain did not take it.
     pub async fn send(&mut self, what: &str, to: TxKind, data: Bytes) -> Result<Sent, SequenceError> {
+        self.send_with_value(what, to, data, U256::ZERO).await
+    }
+
+    async fn send_with_value(
+        &mut self,
+        what: &str,
+        to: TxKind,
+        data: Bytes,
+        value: U256,
+    ) -> Result<Sent, SequenceError> {
         let from = self.address();
         let chain = self.endpoints.chain();
         let mut request = TransactionRequest::default()
             .with_from(from)
+            .with_value(value)
             .with_input(data.clone());
         request.to = Some(to);
         let estimate = self
@@ -245,8 +256,8 @@ impl Sequence {
         // Twice the base fee lasts for six full blocks; a fifth more gas for state that changes between estimate and block.
         let max_fee = base_fee.saturating_mul(2).saturating_add(tip);
         let gas_limit = estimate.saturating_add(estimate / 5);
-        self.afford(what, U256::from(gas_limit) * U256::from(max_fee))
-            .await?;
+        let gas_cost = U256::from(gas_limit) * U256::from(max_fee);
+        self.afford(what, gas_cost.saturating_add(value)).await?;
         let unsigned = TxEip1559 {
             chain_id: chain.0,
             nonce: self.next_nonce,
@@ -254,7 +265,7 @@ impl Sequence {
             max_fee_per_gas: max_fee,
             max_priority_fee_per_gas: tip,
             to,
-            value: U256::ZERO,
+            value,
             access_list: Default::default(),
             input: data,
         };
@@ -320,6 +331,39 @@ impl Sequence {
     pub async fn run(&mut self, what: &str, to: TxKind, data: Bytes) -> Result<Done, SequenceError> {
         let sent = self.send(what, to, data).await?;
         self.wait(sent).await
+    }
+
+    /// Sends coin and waits.
+    ///
+    /// # Errors
+    /// As [`Sequence::send`] and [`Sequence::wait`].
+    pub async fn run_with_value(
+        &mut self,
+        what: &str,
+        to: TxKind,
+        data: Bytes,
+        value: U256,
+    ) -> Result<Done, SequenceError> {
+        let sent = self.send_with_value(what, to, data, value).await?;
+        self.wait(sent).await
+    }
+
+    /// Hands over a transaction that somebody else signed, and waits.
+    ///
+    /// # Errors
+    /// The chain did not take it, or as [`Sequence::wait`].
+    pub async fn relay(&self, what: &str, raw: &[u8]) -> Result<Done, SequenceError> {
+        self.endpoints
+            .ask("eth_sendRawTransaction", |provider| async move {
+                provider.send_raw_transaction(raw).await.map(|_| ())
+            })
+            .await
+            .map_err(|failure| refusal(what, failure))?;
+        self.wait(Sent {
+            what: what.to_owned(),
+            hash: keccak256(raw),
+        })
+        .await
     }
 
     async fn fees(&self) -> Result<(u128, u128), SequenceError> {

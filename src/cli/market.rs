@@ -1,6 +1,13 @@
-//! `leaseport market`: deploys a market's contracts from this binary alone, shows one, and mints test money on local chains.
+//! `leaseport market`: deploys a market's contracts from this binary alone, shows and verifies one, and mints test money on local chains.
 
-use std::io::{self, Write};
+mod manifest;
+mod policy;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use alloy::primitives::{Address, B256, TxKind, U256};
 use alloy::providers::Provider;
@@ -9,6 +16,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use thiserror::Error;
 
+use self::manifest::{Manifest, ManifestError};
 use super::{
     chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat},
     value,
@@ -17,7 +25,8 @@ use crate::{
     chain_io::{
         bindings::TestDollar,
         contracts::{Contracts, ContractsError},
-        deploy::{self, DeployError, Deployment, Wanted},
+        deploy::{self, DeployError, Deployment, Wanted, audit::AuditError},
+        endpoint::Endpoints,
         sequence::{self, Done, SequenceError},
         windows::{self, ChainKind, WindowsError, WindowsText, chain_kind},
     },
@@ -38,10 +47,16 @@ pub struct MarketArgs {
 /// What to do with a market.
 #[derive(Debug, Clone, Subcommand)]
 pub enum MarketVerb {
-    /// Deploy the contracts of a new market and print their addresses.
+    /// Deploy the contracts of a market, or go on where a deployment stopped, and print their addresses.
     Deploy(DeployArgs),
     /// Read a market from its Directory and verify its code.
     Show(ShowArgs),
+    /// Check that a market is whole: code, how its contracts name each other, and who decides. Fails when anything is wrong.
+    Verify(VerifyArgs),
+    /// What policy has decided, and the bounds it has.
+    Params(ShowArgs),
+    /// What a market holds and what waits.
+    Status(ShowArgs),
     /// Mint test dollars (local chains only).
     Mint(MintArgs),
 }
@@ -62,15 +77,31 @@ pub struct DeployArgs {
     /// Protocol fee of leases in percent of 0.1 steps, at most 10.
     #[arg(long, value_name = "PERCENT", default_value = "2.5")]
     pub fee: FeePercent,
-    /// Where fees go; the deployer when left out.
+    /// Any text: the same text, key and flags give the same addresses on every chain, and go on with what is there; another text is
+    /// another market.
+    #[arg(long, value_name = "TEXT", default_value = "leaseport 1")]
+    pub salt: String,
+    /// Who may propose to the timelock and cancel in it, beside the Governor; the deployer when left out.
     #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
-    pub fee_receiver: Option<Address>,
-    /// Who may pause posting and opening; the deployer when left out.
+    pub council: Option<Address>,
+    /// Who may pause posting and opening; the council when left out.
     #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
     pub guardian: Option<Address>,
-    /// Who shall own Params and Directory (a timelock, on a public chain); the deployer when left out. It must call acceptOwnership.
+    /// Who may list tokens; the council when left out.
     #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
-    pub owner: Option<Address>,
+    pub lister: Option<Address>,
+    /// Who rules in disputes; the council when left out.
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
+    pub arbiter: Option<Address>,
+    /// Gets the treasury's half of fees, and PORT as it vests; the timelock when left out.
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
+    pub treasury: Option<Address>,
+    /// What a dispute costs its loser, in tokens; at most 1000.
+    #[arg(long, value_name = "DOLLARS", default_value = "20", value_parser = court_fee)]
+    pub court_fee: MicroUnits,
+    /// Write the market's manifest to this file, as deploy/markets/ has one a chain.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
     /// Form of the answer.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -97,6 +128,17 @@ pub struct ShowArgs {
     /// Form of the answer.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Check a market.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Which.
+    #[command(flatten)]
+    pub market: ShowArgs,
+    /// Compare with this manifest, too: addresses, versions and code.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
 }
 
 /// Mint test dollars.
@@ -156,6 +198,15 @@ pub(super) fn amount(text: &str) -> Result<MicroUnits, MoneyError> {
     text.parse()
 }
 
+/// Reads a court fee: the contract takes at most 1,000 tokens.
+fn court_fee(text: &str) -> Result<MicroUnits, String> {
+    let fee = amount(text).map_err(|error| error.to_string())?;
+    if fee.0 > 1_000_000_000 {
+        return Err("a court fee is at most 1000".to_owned());
+    }
+    Ok(fee)
+}
+
 /// Why the verb failed.
 #[derive(Debug, Error)]
 pub enum MarketError {
@@ -174,6 +225,15 @@ pub enum MarketError {
     /// The market cannot be read.
     #[error("--directory: {0}")]
     Contracts(#[source] Box<ContractsError>),
+    /// The market is not whole.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The chain did not answer.
+    #[error(transparent)]
+    Rpc(#[from] crate::chain_io::errors::RpcFailure),
+    /// A manifest cannot be read or written, or is another market's.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// Nothing lives where a token should.
     #[error(
         "--token {token}: no contract on chain {chain}: name the token's address on this chain, or another --rpc"
@@ -218,13 +278,24 @@ pub async fn run(args: MarketArgs, out: &mut (impl Write + Send)) -> Result<(), 
     match args.verb {
         MarketVerb::Deploy(args) => run_deploy(args, out).await,
         MarketVerb::Show(args) => {
-            let endpoints = sequence::connect(&args.rpc, args.chain_id.map(ChainId))
-                .await
-                .map_err(ChainArgsError::from)?;
-            let contracts = Contracts::read(&endpoints, args.directory).await?;
+            let (_, contracts) = args.read().await?;
             print(out, args.output.format(), &MarketAnswer::of(&contracts, &[]))
         }
+        MarketVerb::Verify(args) => manifest::run_verify(args, out).await,
+        MarketVerb::Params(args) => policy::run_params(args, out).await,
+        MarketVerb::Status(args) => policy::run_status(args, out).await,
         MarketVerb::Mint(args) => run_mint(args, out).await,
+    }
+}
+
+impl ShowArgs {
+    /// Connects, and reads the market's contracts.
+    async fn read(&self) -> Result<(Arc<Endpoints>, Contracts), MarketError> {
+        let endpoints = sequence::connect(&self.rpc, self.chain_id.map(ChainId))
+            .await
+            .map_err(ChainArgsError::from)?;
+        let contracts = Contracts::read(&endpoints, self.directory).await?;
+        Ok((endpoints, contracts))
     }
 }
 
@@ -233,10 +304,14 @@ async fn run_deploy(args: DeployArgs, out: &mut (impl Write + Send)) -> Result<(
     let chain = sequence.endpoints().chain();
     let wanted = Wanted {
         windows: windows::choose(chain, args.windows.map(|text| text.0))?,
-        owner: args.owner,
-        fee_receiver: args.fee_receiver,
+        salt: args.salt,
+        council: args.council,
         guardian: args.guardian,
+        lister: args.lister,
+        arbiter: args.arbiter,
+        treasury: args.treasury,
         fee_steps: args.fee.0,
+        court_fee: args.court_fee.0,
         dollars: args.tokens,
     };
     // Asked before anything is sent, so that no half of a market is paid for.
@@ -272,9 +347,16 @@ async fn run_deploy(args: DeployArgs, out: &mut (impl Write + Send)) -> Result<(
     };
     let Deployment {
         contracts,
+        audit,
         transactions,
     } = deploy::deploy(&mut sequence, &wanted, &mut progress).await?;
-    print(out, format, &MarketAnswer::of(&contracts, &transactions))
+    let manifest = Manifest::of(&contracts, &audit);
+    if let Some(file) = &args.manifest {
+        manifest.write(file)?;
+    }
+    let mut answer = MarketAnswer::of(&contracts, &transactions);
+    answer.manifest = Some(manifest);
+    print(out, format, &answer)
 }
 
 async fn run_mint(args: MintArgs, out: &mut (impl Write + Send)) -> Result<(), MarketError> {
@@ -328,6 +410,8 @@ pub(super) struct MarketAnswer {
     windows: WindowsAnswer,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transactions: Vec<TransactionAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<Manifest>,
 }
 
 #[derive(Debug, Serialize)]
@@ -394,6 +478,7 @@ impl MarketAnswer {
                 vest_epoch_seconds: contracts.windows.vest_epoch,
             },
             transactions: transactions.iter().map(TransactionAnswer::from).collect(),
+            manifest: None,
         }
     }
 }
@@ -427,6 +512,9 @@ fn print(out: &mut impl Write, format: OutputFormat, market: &MarketAnswer) -> R
         "windows    {} s for final reports, vesting epoch of {} s",
         market.windows.final_reports_seconds, market.windows.vest_epoch_seconds
     )?;
+    if let Some(manifest) = &market.manifest {
+        manifest.print(out)?;
+    }
     if !market.transactions.is_empty() {
         let gas = market
             .transactions

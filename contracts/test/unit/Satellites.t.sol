@@ -178,7 +178,14 @@ contract SatellitesTest is Market {
     // ---------------------------------------------------------------- Directory
 
     function test_ADirectoryNamesContractsWithTheirCodeAndVersionsThatOnlyGrow() public {
-        Directory directory = new Directory(owner, 17, F, W);
+        Directory directory = new Directory(owner, F, W);
+        vm.expectRevert(abi.encodeWithSignature("OwnableUnauthorizedAccount(address)", address(this)));
+        directory.found(17);
+        vm.startPrank(owner);
+        directory.found(17);
+        vm.expectRevert(abi.encodeWithSignature("Directory_Founded(uint64)", 17));
+        directory.found(18);
+        vm.stopPrank();
         eq(directory.fromBlock(), 17, "from");
         eq(directory.finalReports(), F, "F");
         eq(directory.vestEpoch(), W, "W");

@@ -291,6 +291,12 @@ pub enum BookEvent {
         amount: MicroUnits,
         burned: MicroUnits,
     },
+    /// A dispute's ruling took stake.
+    StakeSlashed {
+        provider: ProviderId,
+        token: TokenIndex,
+        amount: MicroUnits,
+    },
     /// A log of our contracts that this program cannot read: the book is in doubt from here on.
     Unreadable {
         /// Which log, and why.

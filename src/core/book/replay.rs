@@ -52,7 +52,8 @@ impl Book {
             | BookEvent::UnbondRequested { .. }
             | BookEvent::Unbonded { .. }
             | BookEvent::BondLocked { .. }
-            | BookEvent::BondReleased { .. } => self.apply_money(at, event),
+            | BookEvent::BondReleased { .. }
+            | BookEvent::StakeSlashed { .. } => self.apply_money(at, event),
             BookEvent::Unreadable { reason } => self.doubt(at, reason),
         }
     }
@@ -517,6 +518,15 @@ impl Book {
             } => self.change_stake(at, *provider, *token, |stake| {
                 stake.locked = stake.locked.saturating_sub(*amount);
                 stake.amount = stake.amount.saturating_sub(*burned);
+            }),
+            BookEvent::StakeSlashed {
+                provider,
+                token,
+                amount,
+            } => self.change_stake(at, *provider, *token, |stake| {
+                stake.amount = stake.amount.saturating_sub(*amount);
+                // What was asked back shrinks with the stake, as in the vault.
+                stake.unbonding = stake.unbonding.min(stake.amount.saturating_sub(stake.locked));
             }),
             other => self.doubt(at, &format!("{other:?} is no event of money")),
         }
