@@ -72,7 +72,7 @@ impl RatePerHour {
     /// Settling in parts owes the same in sum, since each part is a difference of two such floors.
     #[must_use]
     pub const fn owed_down(self, seconds: u32) -> MicroUnits {
-        // 48 + 32 bits fit u128; divided by 3600 the quotient may exceed 64 bits only above 2^31 seconds.
+        // 48 + 32 bits fit u128; the quotient exceeds 64 bits only for a debt above 18 trillion dollars, which no deposit covers.
         let owed = (self.0 as u128 * seconds as u128) / 3600;
         MicroUnits(if owed > u64::MAX as u128 {
             u64::MAX
