@@ -480,26 +480,6 @@ fn servers(scene: &Scene, folder: &Path) -> Result<Vec<Mistake>> {
             &["--ops-address", &here, "name another"],
         ),
         operator(
-            &["--report-every", "soon"],
-            USAGE,
-            &["--report-every", "soon", "\"1h30m\""],
-        ),
-        operator(
-            &["--report-every", "0s"],
-            USAGE,
-            &["--report-every", "'0s'", "at least 1s"],
-        ),
-        operator(
-            &["--settle-every", "-1h"],
-            USAGE,
-            &["--settle-every", "-1h", "write"],
-        ),
-        operator(
-            &["--claim-above", "ten"],
-            USAGE,
-            &["--claim-above", "ten", "decimal number"],
-        ),
-        operator(
             &["--deny-egress", "10.0.0.0/99"],
             USAGE,
             &["--deny-egress", "10.0.0.0/99", "block of addresses"],
