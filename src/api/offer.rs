@@ -447,6 +447,7 @@ pub struct BidCounts {
     /// Uids of ended ComputeBids that still exist and are in `won` or `lost` already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4096), inner(length(max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub counted: Vec<String>,
 }
 

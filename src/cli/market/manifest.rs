@@ -281,8 +281,9 @@ mod tests {
         manifest().write(file.path()).unwrap();
         let read = Manifest::read(file.path()).unwrap();
         assert_eq!(read, manifest());
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/markets/schema.json");
         let schema: serde_json::Value =
-            serde_json::from_str(include_str!("../../../deploy/markets/schema.json")).unwrap();
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let written: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).unwrap();
         let names = |value: &serde_json::Value| -> Vec<String> {
