@@ -253,9 +253,9 @@ fn special(scene: &Scene, right: &Given<'_>, files: &Files) -> Vec<Mistake> {
         ),
         mistake(deploy(&["--fee", "11"]), USAGE, &["--fee", "11", "0 to 10"]),
         mistake(
-            deploy(&["--owner", &mistyped]),
+            deploy(&["--council", &mistyped]),
             USAGE,
-            &["--owner", &mistyped, "checksum"],
+            &["--council", &mistyped, "checksum"],
         ),
         mistake(
             at(&["market", "show"])
