@@ -10,6 +10,7 @@ pub mod errors;
 pub mod follower;
 pub mod governance;
 pub mod publisher;
+pub mod purse;
 pub mod reverts;
 pub mod sequence;
 pub mod signer;
