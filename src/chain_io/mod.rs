@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod contracts;
+pub mod court;
 pub mod decode;
 pub mod deploy;
 pub mod earnings;
