@@ -241,6 +241,65 @@ pub(crate) fn silence_pays_the_tenant(shared: &mut Shared) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn vetoed(shared: &mut Shared) -> Result<()> {
+    let scene = &shared.scene;
+    let tenant = scene.tenant();
+    // On a local market the deployer is the arbiter, and the council that proposes to the timelock.
+    let council = tenant.posing_as(&scene.cast.deployer);
+    mint(scene, scene.cast.duty.address)?;
+    let opened = paid(scene, "veto")?;
+    let lease = opened.lease.as_str();
+    let statement = tenant.write("veto", "nothing ran\n")?.display().to_string();
+
+    let before = Sums::read(scene)?;
+    tenant.run(&["contest", lease, "--all", "--statement", &statement, "--yes"])?;
+    within(COURT, "the operator answers", || {
+        let found = tenant.run(&["dispute", "get", lease])?;
+        Ok((found["phase"] == "Answered").then_some(()))
+    })?;
+    let ruled = council.run(&[
+        "dispute",
+        "rule",
+        lease,
+        "--for",
+        "tenant",
+        "--reasons",
+        &statement,
+    ])?;
+    ensure!(money(&ruled["ruling"]["award"])? > Micro(0), "{ruled}");
+    let refused = tenant.refusal(&["dispute", "veto", lease])?;
+    ensure!(
+        refused.said.contains("neither veto nor propose"),
+        "{}",
+        refused.said
+    );
+    council.run(&["dispute", "veto", lease])?;
+    // The same verb proposes, then waits for the timelock, then carries out.
+    let vetoed = within(COURT, "the veto is carried out", || {
+        let said = council.run(&["dispute", "veto", lease])?;
+        Ok((said["phase"] == "Ended").then_some(said))
+    })?;
+    ensure!(vetoed["outcome"] == "Vetoed", "{vetoed}");
+    // The dispute is over; what the court owes the tenant waits until somebody has it paid.
+    let paid_out = tenant.run(&["dispute", "execute", lease])?;
+    ensure!(money(&paid_out["paid"][0])? == BOND, "{paid_out}");
+    let after = eventually("both have their bonds back", || {
+        let sums = Sums::read(scene)?;
+        ensure!(
+            sums.duty == before.duty && sums.tenant == before.tenant,
+            "{sums:?} after {before:?}"
+        );
+        Ok(Some(sums))
+    })?;
+    ensure!(
+        after.court == before.court && after.reserved == Micro(0),
+        "{after:?} after {before:?}"
+    );
+    disputed(scene, lease, "Vetoed")?;
+    close(scene, lease)?;
+    Ok(())
+}
+
 /// Tells the provider's operator whether to answer.
 fn answer(scene: &Scene, when: &str) -> Result<()> {
     let patch = json!({ "spec": { "duties": { "disputes": { "answer": when } } } });

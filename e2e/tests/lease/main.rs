@@ -114,6 +114,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         disputes::answered_and_won,
     ),
     (
+        "a_ruling_that_the_council_vetoes_gives_both_their_bonds_back",
+        disputes::vetoed,
+    ),
+    (
         "a_contest_that_is_not_answered_gives_the_tenant_what_is_frozen_and_touches_no_stake",
         disputes::silence_pays_the_tenant,
     ),
