@@ -8,15 +8,18 @@ mod examples;
 mod failover;
 mod flow;
 mod gateway;
+mod hostile;
 mod kinds;
 mod mistakes;
 mod nonce;
 mod orphan;
 mod outages;
 mod pod;
+mod post;
 mod raw;
 mod refusals;
 mod reorg;
+mod rivals;
 #[path = "../traces/mod.rs"]
 mod traces;
 
@@ -70,6 +73,22 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "the_gateway_itself_refuses_expired_sessions_strangers_and_other_manifests_and_changes_nothing",
         gateway::refusals,
+    ),
+    (
+        "a_manifest_that_takes_devices_by_a_variable_is_refused_and_its_lease_declined",
+        hostile::devices_by_variable,
+    ),
+    (
+        "a_container_that_asks_for_no_devices_sees_none",
+        hostile::devices_of_others,
+    ),
+    (
+        "root_is_refused_unless_the_offer_serves_it_and_then_it_may_little",
+        hostile::root,
+    ),
+    (
+        "a_lease_gets_what_was_held_for_it_though_others_wait_for_the_same_devices",
+        rivals::lose_what_is_held,
     ),
     (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
