@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down twin-long prove fmt crds
+.PHONY: help demo check test audit down twin-long prove fuzz coverage fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -32,6 +32,13 @@ twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SE
 
 prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
 	@bash contracts/tools/halmos.sh
+
+fuzz: ## The contracts' invariants and fuzz tests for hours (FUZZ_RUNS, FUZZ_DEPTH, FUZZ_SEED); after contracts/check.sh
+	@bash contracts/tools/fuzz.sh
+
+coverage: ## Branches and lines that the contracts' tests take, against their bars; after contracts/check.sh
+	@bash contracts/tools/coverage.sh
+
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
