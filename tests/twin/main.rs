@@ -12,16 +12,21 @@
 )]
 
 mod agree;
+mod calls;
+mod compare;
 mod dice;
+mod leave;
 mod market;
+mod names;
 mod trace;
+mod views;
 
 use std::{collections::BTreeMap, env, time::Instant};
 
 use agree::Watch;
 use dice::Dice;
 use leaseport::core::escrow::Escrow;
-use market::{Market, People, people};
+use market::{Bench, Market, People, people};
 
 const STEPS: usize = 100;
 
@@ -32,13 +37,28 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Runs a trace; what was done, or where model and contracts part.
-fn run(base: &Market, model: &Escrow, people: &People, steps: &[u64]) -> Result<Counts, String> {
-    let mut watch = Watch::new(base.branch(), model.clone(), people);
+fn run(
+    base: &Market,
+    model: &Escrow,
+    people: &People,
+    bench: Bench,
+    steps: &[u64],
+) -> Result<Counts, String> {
+    let mut watch = Watch::new(base.branch(), model.clone(), people, bench);
     for step in steps {
         watch.step(*step)?;
     }
     watch.everybody_can_leave()?;
     Ok(watch.counts)
+}
+
+/// Most traces have the court's contract, some a judge who does at any time what a court may.
+const fn bench(seed: u64) -> Bench {
+    if seed.is_multiple_of(4) {
+        Bench::Judge
+    } else {
+        Bench::Contract
+    }
 }
 
 /// How often each kind of act was done and refused.
@@ -82,15 +102,19 @@ fn search(
     for seed in seeds {
         let mut dice = Dice::new(seed);
         let steps: Vec<u64> = (0..STEPS).map(|_| dice.next()).collect();
-        let why = match run(market, model, people, &steps) {
+        let why = match run(market, model, people, bench(seed), &steps) {
             Ok(counts) => {
                 add(&mut total, counts);
                 continue;
             }
             Err(why) => why,
         };
-        let steps = shrink(&steps, |steps| run(market, model, people, steps).is_err());
-        let why = run(market, model, people, &steps).err().unwrap_or(why);
+        let steps = shrink(&steps, |steps| {
+            run(market, model, people, bench(seed), steps).is_err()
+        });
+        let why = run(market, model, people, bench(seed), &steps)
+            .err()
+            .unwrap_or(why);
         return Err(Finding { seed, steps, why });
     }
     Ok(total)
@@ -98,7 +122,7 @@ fn search(
 
 /// The acts of a finding, one after the other, on the test's output.
 fn tell(market: &Market, model: &Escrow, people: &People, finding: &Finding) {
-    let mut watch = Watch::new(market.branch(), model.clone(), people);
+    let mut watch = Watch::new(market.branch(), model.clone(), people, bench(finding.seed));
     watch.tell = agree::Tell::Steps;
     let parted = finding.steps.iter().any(|step| watch.step(*step).is_err());
     if !parted {
