@@ -29,6 +29,8 @@ use leaseport::core::escrow::Escrow;
 use market::{Bench, Market, People, people};
 
 const STEPS: usize = 100;
+/// Every act is done at least once in so many traces, on average.
+const OFTEN: u64 = 5;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     env::var(name).map_or(otherwise, |text| {
@@ -54,7 +56,7 @@ fn run(
 
 /// Most traces have the court's contract, some a judge who does at any time what a court may.
 const fn bench(seed: u64) -> Bench {
-    if seed.is_multiple_of(4) {
+    if seed % 5 < 2 {
         Bench::Judge
     } else {
         Bench::Contract
@@ -175,9 +177,12 @@ fn model_and_bytecode_agree_after_every_step() {
     for (name, (done, refused)) in &total {
         println!("  {name:<15} {done:>8} done {refused:>8} refused");
     }
-    if count >= 100 {
+    if count >= 500 {
         for (name, (done, refused)) in total {
-            assert!(done > 0, "{name} never succeeded: the traces prove nothing of it");
+            assert!(
+                done * OFTEN >= count,
+                "{name} was done {done} times in {count} traces: too few to prove anything of it"
+            );
             // Settle skips what it cannot pay.
             assert!(
                 refused > 0 || name == "settle",

@@ -26,7 +26,7 @@ pub(crate) const BEGIN: u64 = 1_800_000_000;
 pub(crate) const F: u32 = 100;
 pub(crate) const W: u32 = 1000;
 /// For an answer, a ruling, a veto.
-pub(crate) const COURT_TIMES: [u32; 3] = [300, 500, 400];
+pub(crate) const COURT_TIMES: [u32; 3] = [3000, 5000, 3000];
 pub(crate) const FEE_STEPS: u8 = 25;
 pub(crate) const TOKENS: u8 = 3;
 pub(crate) const TREASURY: Address = Address::repeat_byte(0x74);

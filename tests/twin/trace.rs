@@ -12,7 +12,7 @@ use alloy::primitives::{Address, B256};
 use leaseport::core::{
     documents::{offer::Offer, order::Order, terms::Terms},
     escrow::{Act, Escrow, LeaseSlot, Phase},
-    ids::ProviderId,
+    ids::{Lane, ProviderId},
     time::ChainSeconds,
 };
 use leaseport_evm::Key;
@@ -22,7 +22,7 @@ use crate::{
     market::{Bench, F, People, W},
 };
 
-pub(crate) const LANES: u32 = 4;
+pub(crate) const LANES: u32 = 6;
 pub(crate) const PROVIDERS: [ProviderId; 2] = [ProviderId(1), ProviderId(2)];
 
 /// What a trace has come to.
@@ -138,40 +138,85 @@ impl Situation<'_> {
     }
 
     fn tenant(&self, dice: &mut Dice, terms: &Terms) -> Address {
-        match dice.below(12) {
+        self.side(dice, terms.tenant, terms.agent)
+    }
+
+    /// The tenant's side: itself, or its agent, which seldom is nobody.
+    fn side(&self, dice: &mut Dice, tenant: Address, agent: Address) -> Address {
+        match dice.below(24) {
             0 => self.anyone(dice),
-            1..=3 => terms.agent,
-            _ => terms.tenant,
+            1 => agent,
+            2..=7 if !agent.is_zero() => agent,
+            _ => tenant,
         }
     }
 
+    /// A provider, mostly one with so many free lanes if there is one.
+    fn with_room(&self, dice: &mut Dice, lots: usize) -> usize {
+        let first = Self::index(dice);
+        let room = |index: usize| self.free_lanes_of(PROVIDERS[index]) >= lots;
+        if room(first) || !room(1 - first) || dice.once_in(20) {
+            first
+        } else {
+            1 - first
+        }
+    }
+
+    fn free_lanes_of(&self, provider: ProviderId) -> usize {
+        (0..LANES)
+            .filter(|lane| self.is_free(provider, Lane(*lane)))
+            .count()
+    }
+
+    fn is_free(&self, provider: ProviderId, lane: Lane) -> bool {
+        self.model
+            .leases()
+            .get(&(provider, lane))
+            .is_none_or(|lease| !lease.occupies_lane(self.now, W))
+    }
+
     pub(crate) fn step(&self, dice: &mut Dice) -> Step {
+        // What stops all openings does not do so for long.
+        if self.now < self.model.policy.paused_until.0 && dice.once_in(8) {
+            return Step::Unpause;
+        }
+        // What is rare is seen to where it can be.
+        if dice.once_in(12)
+            && let Some(step) = self.dispute(dice)
+        {
+            return step;
+        }
         let step = match dice.below(1000) {
-            0..=119 => Some(self.post(dice)),
-            120..=289 => self.opening(dice),
-            290..=389 => self.start(dice),
-            390..=519 => Some(self.report(dice)),
-            520..=569 => Some(self.settle(dice)),
-            570..=594 => self.end_pending(dice),
-            595..=629 => self.top_up(dice),
-            630..=659 => self.stop_or_notice(dice),
-            660..=699 => self.evict_or_waive(dice),
-            700..=734 => self.finalize(dice),
-            735..=764 => self.close_both(dice),
-            765..=789 => self.redeem(dice),
-            790..=814 => self.amend(dice),
-            815..=884 => self.dispute(dice),
-            885..=904 => self.slasher(dice),
-            905..=944 => Some(self.money_out(dice)),
-            945..=964 => Some(self.stake(dice)),
-            965..=979 => Some(self.keys(dice)),
-            980..=989 => self.cancel(dice),
+            0..=109 => Some(self.post(dice)),
+            110..=259 => self.opening(dice),
+            260..=349 => self.start(dice),
+            350..=469 => Some(self.report(dice)),
+            470..=529 => Some(self.settle(dice)),
+            530..=554 => self.end_pending(dice),
+            555..=584 => self.top_up(dice),
+            585..=614 => self.stop_or_notice(dice),
+            615..=669 => self.evict_or_waive(dice),
+            670..=704 => self.finalize(dice),
+            705..=734 => self.close_both(dice),
+            735..=759 => self.redeem(dice),
+            760..=784 => self.amend(dice),
+            785..=869 => self.dispute(dice),
+            870..=889 => self.slasher(dice),
+            890..=929 => Some(self.money_out(dice)),
+            930..=954 => Some(self.stake(dice)),
+            955..=984 => Some(self.keys(dice)),
+            985..=988 => self.cancel(dice),
             _ => Some(self.policy(dice)),
         };
         // Where there is nothing to do it to, the chain of a lease is carried on.
         step.or_else(|| self.start(dice))
             .or_else(|| self.opening(dice))
-            .unwrap_or_else(|| self.post(dice))
+            .or_else(|| self.finalize(dice))
+            .unwrap_or_else(|| match dice.below(3) {
+                0 => self.settle(dice),
+                1 => self.report(dice),
+                _ => self.post(dice),
+            })
     }
 }
 

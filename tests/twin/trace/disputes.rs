@@ -3,11 +3,12 @@
 use alloy::primitives::{Address, aliases::U96};
 use leaseport::core::{
     documents::terms::Terms,
-    escrow::{Act, DisputePhase, Phase},
+    escrow::{Act, DisputePhase, LeaseSlot, Liability, Phase},
+    ids::ProviderId,
     money::MicroUnits,
 };
 
-use super::{Situation, Step};
+use super::{PROVIDERS, Situation, Step, at};
 use crate::{
     dice::Dice,
     market::{Bench, W},
@@ -30,7 +31,7 @@ impl Situation<'_> {
             .iter()
             .filter(|(_, dispute)| dispute.phase != DisputePhase::Ended || dice.once_in(10))
             .collect();
-        if disputes.is_empty() || dice.once_in(4) {
+        if disputes.is_empty() || dice.once_in(3) {
             return self.contest(dice);
         }
         let (id, dispute) = *dice.pick(&disputes);
@@ -42,7 +43,7 @@ impl Situation<'_> {
         Some(match dispute.phase {
             DisputePhase::Contested => self.answer(dice, id),
             DisputePhase::Answered => self.rule(dice, id),
-            DisputePhase::Ruled if dice.once_in(3) => {
+            DisputePhase::Ruled if !dice.once_in(3) => {
                 Step::Act(self.mostly(dice, &self.people.timelock), Act::Veto { id })
             }
             DisputePhase::Ruled | DisputePhase::Ended => match dice.below(4) {
@@ -61,6 +62,12 @@ impl Situation<'_> {
             .leases()
             .values()
             .filter(|lease| lease.settled != 0 && !self.model.disputes().contains_key(&lease.terms.id))
+            .filter(|lease| {
+                let provider = provider_of(&lease.terms);
+                let vesting = self.model.earnings(provider, lease.terms.token, at(self.now)).1;
+                let frozen = self.model.freezes().get(&lease.terms.id);
+                vesting != 0 && frozen.is_none_or(|freeze| freeze.amount == MicroUnits::ZERO)
+            })
             .filter(|lease| match lease.phase {
                 Phase::Live => true,
                 Phase::Closed => lease.occupies_lane(self.now, W),
@@ -68,8 +75,11 @@ impl Situation<'_> {
             })
             .map(|lease| &lease.terms)
             .collect();
-        if fitting.is_empty() || dice.once_in(20) {
+        if dice.once_in(20) {
             return self.terms_in(dice, Phase::Live, |_| true);
+        }
+        if fitting.is_empty() {
+            return None;
         }
         Some((*dice.pick(&fitting)).clone())
     }
@@ -166,43 +176,40 @@ impl Situation<'_> {
             .filter(|(_, freeze)| freeze.amount.0 != 0)
             .map(|(id, freeze)| (*id, freeze.amount.0))
             .collect();
-        Some(match dice.below(10) {
-            0..=3 => {
-                let terms = Box::new(self.contestable(dice)?);
+        // Where something can be frozen, that is tried before all else.
+        let roll = dice.below(10);
+        if roll < 6 {
+            if let Some(terms) = self.contestable(dice) {
+                let terms = Box::new(terms);
                 let amount = MicroUnits(if dice.once_in(2) {
                     u64::MAX
                 } else {
                     dice.magnitude(46)
                 });
-                Step::Act(caller, Act::Freeze { terms, amount })
+                return Some(Step::Act(caller, Act::Freeze { terms, amount }));
             }
-            4..=6 => {
-                let (id, amount) = if frozen.is_empty() {
-                    (dice.pick(self.terms_or_none()?).id, dice.magnitude(20))
-                } else {
-                    *dice.pick(&frozen)
-                };
-                // Whoever waited long enough.
-                let caller = if self
-                    .model
-                    .freezes()
-                    .get(&id)
-                    .is_some_and(|freeze| self.now > freeze.until)
-                {
-                    self.anyone(dice)
-                } else {
-                    caller
-                };
-                if dice.once_in(2) {
-                    Step::Act(caller, Act::Release { id })
-                } else {
-                    let amount = part(dice, amount).saturating_add(u64::from(dice.once_in(15)));
-                    let amount = MicroUnits(amount);
-                    Step::Act(caller, Act::Award { id, amount })
-                }
-            }
-            _ => self.hold(dice, 0, caller)?,
-        })
+        }
+        if roll > 8 || (frozen.is_empty() && !dice.once_in(10)) {
+            return self.hold(dice, 0, caller);
+        }
+        let (id, amount) = if frozen.is_empty() {
+            (dice.pick(self.terms_or_none()?).id, dice.magnitude(20))
+        } else {
+            *dice.pick(&frozen)
+        };
+        // Whoever waited long enough.
+        let late = self
+            .model
+            .freezes()
+            .get(&id)
+            .is_some_and(|freeze| self.now > freeze.until);
+        let caller = if late { self.anyone(dice) } else { caller };
+        if dice.once_in(3) {
+            return Some(Step::Act(caller, Act::Release { id }));
+        }
+        let amount = part(dice, amount).saturating_add(u64::from(dice.once_in(15)));
+        let amount = MicroUnits(amount);
+        Some(Step::Act(caller, Act::Award { id, amount }))
     }
 
     pub(super) fn slasher(&self, dice: &mut Dice) -> Option<Step> {
@@ -226,9 +233,17 @@ impl Situation<'_> {
             .collect();
         if held.is_empty() || dice.once_in(3) {
             let phase = *dice.pick(&[Phase::Live, Phase::Live, Phase::Pending, Phase::Closed]);
-            let terms = Box::new(self.terms_in(dice, phase, |lease| {
-                lease.terms.liability != 0 && !held.contains(&lease.terms.id)
-            })?);
+            // What another slot reserved or slashed is of the same liability.
+            let shared = dice.once_in(2);
+            let fits = |lease: &LeaseSlot| {
+                let spent = self.model.liability(lease.terms.id) != Liability::default();
+                lease.terms.liability != 0 && !held.contains(&lease.terms.id) && (spent || !shared)
+            };
+            let terms = match self.terms_in(dice, phase, fits) {
+                Some(terms) => terms,
+                None => self.terms_in(dice, Phase::Live, |lease| !held.contains(&lease.terms.id))?,
+            };
+            let terms = Box::new(terms);
             let amount = MicroUnits(if dice.once_in(2) {
                 u64::MAX
             } else {
@@ -277,6 +292,10 @@ fn part(dice: &mut Dice, whole: u64) -> u64 {
         1 => 0,
         _ => dice.below(whole.saturating_add(1).max(1)),
     }
+}
+
+fn provider_of(terms: &Terms) -> ProviderId {
+    PROVIDERS[provider_index(terms.id)]
 }
 
 fn provider_index(id: U96) -> usize {

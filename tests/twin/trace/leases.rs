@@ -9,7 +9,7 @@ use leaseport::core::{
 };
 
 use super::{LANES, PROVIDERS, Situation, Step};
-use crate::dice::Dice;
+use crate::{dice::Dice, market::F};
 
 impl Situation<'_> {
     pub(super) fn start(&self, dice: &mut Dice) -> Option<Step> {
@@ -53,8 +53,8 @@ impl Situation<'_> {
                 2 => JUMP,
                 3..=8 => dice.small(20_000),
                 // All that it ran, mostly of the leases that run.
-                9..=110 => self.uncounted(PROVIDERS[provider], lane),
-                111..=130 => dice.small(400),
+                9..=140 => self.uncounted(PROVIDERS[provider], lane),
+                141..=150 => dice.small(400),
                 _ => 0,
             };
             let count = if dice.once_in(10) {
@@ -80,7 +80,12 @@ impl Situation<'_> {
     }
 
     pub(super) fn settle(&self, dice: &mut Dice) -> Step {
-        let lanes = (0..dice.below(7)).map(|_| Lane(dice.small(LANES))).collect();
+        // All of them, mostly.
+        let lanes = if dice.once_in(3) {
+            (0..dice.below(7)).map(|_| Lane(dice.small(LANES))).collect()
+        } else {
+            (0..LANES).map(Lane).collect()
+        };
         let provider = PROVIDERS[Self::index(dice)];
         Step::Act(self.anyone(dice), Act::Settle { provider, lanes })
     }
@@ -100,7 +105,7 @@ impl Situation<'_> {
     pub(super) fn stop_or_notice(&self, dice: &mut Dice) -> Option<Step> {
         let terms = Box::new(self.active_terms(dice)?);
         let operator = Self::of_provider(&self.people.operators, &terms);
-        Some(match dice.below(5) {
+        Some(match dice.below(7) {
             0 => Step::Act(self.tenant(dice, &terms), Act::Stop { terms }),
             1..=2 => self.stop_signed(dice, terms),
             3 => Step::Act(self.mostly(dice, operator), Act::Stop { terms }),
@@ -114,7 +119,10 @@ impl Situation<'_> {
         });
         let terms = match dry {
             Some(terms) => terms,
-            None => self.active_terms(dice)?,
+            None => self.terms_in(dice, Phase::Live, |lease| {
+                let lane = self.lane_of(&lease.terms);
+                lane.saturating_sub(lease.lane_base) > lease.settled
+            })?,
         };
         let terms = Box::new(terms);
         let caller = self.mostly(dice, Self::of_provider(&self.people.operators, &terms));
@@ -146,6 +154,12 @@ impl Situation<'_> {
         } else {
             ended
         }?;
+        let due = self
+            .slot(&terms)
+            .is_some_and(|lease| self.now >= lease.stop_at + u64::from(F));
+        if !due && !dice.once_in(3) {
+            return None;
+        }
         Some(Step::Act(
             self.anyone(dice),
             Act::Finalize {

@@ -11,15 +11,12 @@ use leaseport::core::{
         order::Order,
     },
     escrow::Act,
-    ids::Lane,
+    ids::{Lane, ProviderId},
 };
 use leaseport_evm::Key;
 
 use super::{LANES, PROVIDERS, Situation, Step};
-use crate::{
-    dice::Dice,
-    market::{TOKENS, W},
-};
+use crate::{dice::Dice, market::TOKENS};
 
 impl Situation<'_> {
     pub(super) fn take(&self, dice: &mut Dice, order: Order) -> Step {
@@ -31,6 +28,9 @@ impl Situation<'_> {
                     && offer.token == order.token
                     && offer.deadline.to::<u64>() >= self.now
                     && (order.maxRate.is_zero() || offer.ratePerHour <= order.maxRate)
+                    && offer.maxDuration >= order.maxDuration
+                    && offer.bond >= order.minBond
+                    && self.parts_left(offer) >= usize::from(order.lots)
             })
             .collect();
         let offer = if known.is_empty() || dice.once_in(4) {
@@ -44,9 +44,9 @@ impl Situation<'_> {
         let mut parts: Vec<u8> = Vec::new();
         for part in 0..u8::try_from(LANES).unwrap() {
             let lane = Lane(offer.firstLane + u32::from(part));
-            let last = self.model.leases().get(&(provider, lane));
-            let free = last.is_none_or(|lease| !lease.occupies_lane(self.now, W));
-            let fits = free && !taken.bit(usize::from(part)) && u16::from(part) < offer.count;
+            let fits = self.is_free(provider, lane)
+                && !taken.bit(usize::from(part))
+                && u16::from(part) < offer.count;
             // The rest of the offer is not looked at.
             let seen = lane.0 < LANES;
             if seen && parts.len() < usize::from(order.lots) && (fits || dice.once_in(15)) {
@@ -59,11 +59,7 @@ impl Situation<'_> {
             1 => Some(self.anyone(dice)),
             _ => Some(bidder),
         };
-        let caller = match dice.below(12) {
-            0 => self.anyone(dice),
-            1..=3 => order.agent,
-            _ => order.tenant,
-        };
+        let caller = self.side(dice, order.tenant, order.agent);
         let other = self
             .people
             .tenants
@@ -86,17 +82,30 @@ impl Situation<'_> {
         Step::Act(caller, act)
     }
 
+    /// Parts that can be taken now.
+    fn parts_left(&self, offer: &Offer) -> usize {
+        let taken = self.model.offer_taken(offer.id());
+        (0..u32::from(offer.count))
+            .filter(|part| {
+                let lane = Lane(offer.firstLane + part);
+                lane.0 < LANES
+                    && !taken.bit(*part as usize)
+                    && self.is_free(ProviderId(offer.providerId), lane)
+            })
+            .count()
+    }
+
     /// An offer that this order can take, mostly, and others of its class too.
     fn offer(&self, dice: &mut Dice, order: &Order) -> Offer {
-        let index = Self::index(dice);
+        let index = self.with_room(dice, usize::from(order.lots));
         let tenants = self.people.tenants.each_ref().map(Key::address);
         let mut offer = Offer {
             classHash: class_of(order),
             providerId: PROVIDERS[index].0,
             bidEpoch: self.epoch_of(PROVIDERS[index], &self.people.bidders[index])
                 + u32::from(dice.once_in(40)),
-            firstLane: dice.small(2),
-            count: 1 + u16::try_from(dice.below(6)).unwrap(),
+            firstLane: u32::from(dice.once_in(4)),
+            count: 2 + u16::try_from(dice.below(6)).unwrap(),
             token: order.token,
             ratePerHour: U48::from(1 + dice.below(order.maxRate.to::<u64>().max(1))),
             bond: bond(dice, order),

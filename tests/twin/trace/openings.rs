@@ -22,15 +22,15 @@ use super::{
 };
 use crate::{
     dice::Dice,
-    market::{NEEDS, TOKENS, TREASURY, UNWILLING, W, WILLING},
+    market::{NEEDS, TOKENS, TREASURY, UNWILLING, WILLING},
 };
 
 impl Situation<'_> {
     pub(super) fn post(&self, dice: &mut Dice) -> Step {
         let tenant = dice.pick(&self.people.tenants);
         let rate = 1 + dice.magnitude(44);
-        let maximum = 1 + dice.small(6000);
         let dry = dice.once_in(3);
+        let maximum = if dry { 1000 } else { 1 } + dice.small(5000);
         let mut order = Order {
             tenant: tenant.address(),
             agent: if dice.once_in(3) {
@@ -54,7 +54,11 @@ impl Situation<'_> {
             minCommit: dice.small(maximum + 1),
             earlyFeeBps: u16::try_from(dice.below(10_001)).unwrap(),
             notice: dice.small(2000),
-            grace: if dice.once_in(3) { 0 } else { dice.small(400) },
+            grace: match dice.below(3) {
+                0 => 0,
+                _ if dry => dice.small(60),
+                _ => dice.small(400),
+            },
             startWindow: 1 + dice.small(3000),
             minBond: dice.magnitude(20),
             minSignedPaid: if dice.once_in(10) { dice.magnitude(30) } else { 0 },
@@ -157,6 +161,13 @@ impl Situation<'_> {
     /// A dutch order is mostly filled; either is accepted or takes an offer.
     pub(super) fn opening(&self, dice: &mut Dice) -> Option<Step> {
         let order = self.open_order(dice)?;
+        let lots = usize::from(order.lots);
+        let room = PROVIDERS
+            .iter()
+            .any(|provider| self.free_lanes_of(*provider) >= lots);
+        if !room && !dice.once_in(10) {
+            return None;
+        }
         let fills = if order.form == 1 { 7 } else { 1 };
         match dice.below(20) {
             roll if roll < fills => Some(self.fill(dice, order)),
@@ -166,7 +177,7 @@ impl Situation<'_> {
     }
 
     fn accept(&self, dice: &mut Dice, order: Order) -> Step {
-        let provider = Self::index(dice);
+        let provider = self.with_room(dice, usize::from(order.lots));
         let id = PROVIDERS[provider];
         let lanes = self.free_lanes(dice, id, usize::from(order.lots));
         let signer = &self.people.bidders[provider];
@@ -190,11 +201,7 @@ impl Situation<'_> {
             liability: dice.magnitude(30),
             deadline: U40::from(self.now + dice.below(100) - u64::from(dice.once_in(60))),
         };
-        let caller = match dice.below(12) {
-            0 => self.anyone(dice),
-            1..=3 => order.agent,
-            _ => order.tenant,
-        };
+        let caller = self.side(dice, order.tenant, order.agent);
         let signer = match dice.below(30) {
             0 => None,
             1 => Some(self.anyone(dice)),
@@ -227,7 +234,7 @@ impl Situation<'_> {
     }
 
     fn fill(&self, dice: &mut Dice, order: Order) -> Step {
-        let index = Self::index(dice);
+        let index = self.with_room(dice, usize::from(order.lots));
         let provider = PROVIDERS[index];
         let lanes = self.free_lanes(dice, provider, usize::from(order.lots));
         let other = PROVIDERS[1 - index];
@@ -252,8 +259,7 @@ impl Situation<'_> {
         let begin = dice.small(LANES);
         for lane in (0..LANES).map(|index| Lane((begin + index) % LANES)) {
             let last = self.model.leases().get(&(provider, lane));
-            let free = last.is_none_or(|lease| !lease.occupies_lane(self.now, W));
-            if lanes.len() < lots && (free || dice.once_in(20)) {
+            if lanes.len() < lots && (self.is_free(provider, lane) || dice.once_in(20)) {
                 let next = last.map_or(1, |lease| lease.generation + 1) + u32::from(dice.once_in(40));
                 lanes.push(LaneUse {
                     lane,

@@ -95,37 +95,51 @@ impl Situation<'_> {
         let index = Self::index(dice);
         let provider = PROVIDERS[index];
         let caller = self.mostly(dice, &self.people.owners[index]);
-        let key = if dice.once_in(3) {
-            self.anyone(dice)
+        let known = &self.model.providers()[&provider].keys;
+        // Without its first keys a provider does nothing any more for a day.
+        let first = [&self.people.bidders[index], &self.people.operators[index]].map(Key::address);
+        let added: Vec<Address> = known
+            .iter()
+            .filter(|(key, slot)| slot.roles.0 != 0 && !first.contains(key))
+            .map(|(key, _)| *key)
+            .collect();
+        let anyone = self.anyone(dice);
+        let spare = if added.is_empty() {
+            anyone
         } else {
-            dice.pick(&[&self.people.bidders[index], &self.people.operators[index]])
-                .address()
+            *dice.pick(&added)
         };
-        let roles = KeyRoles(u8::try_from(dice.below(9)).unwrap());
-        match dice.below(12) {
-            0 => Step::Act(caller, Act::RemoveKey { provider, key }),
-            1..=6 => Step::Act(
+        let key = if dice.once_in(4) {
+            *dice.pick(&first)
+        } else {
+            spare
+        };
+        let roles = match dice.below(6) {
+            0 => KeyRoles(u8::try_from(dice.below(9)).unwrap()),
+            _ => KeyRoles(1 + u8::try_from(dice.below(7)).unwrap()),
+        };
+        match dice.below(16) {
+            0..=3 => Step::Act(caller, Act::RemoveKey { provider, key }),
+            4..=7 => {
+                let key = if dice.once_in(8) { key } else { anyone };
+                Step::Act(caller, Act::AddKey { provider, key, roles })
+            }
+            8..=10 => Step::Act(
                 caller,
-                Act::AddKey {
+                Act::CancelAllBids {
                     provider,
-                    key,
-                    roles: if roles.0.is_multiple_of(3) {
-                        roles
-                    } else {
-                        KeyRoles(7)
-                    },
+                    key: if dice.once_in(3) { key } else { first[0] },
                 },
             ),
-            7..=8 => Step::Act(caller, Act::CancelAllBids { provider, key }),
-            9 => Step::Act(
+            11..=12 => Step::Act(
                 caller,
                 Act::Register {
                     payout: if dice.once_in(4) { self.book } else { key },
-                    keys: vec![(key, roles)],
+                    keys: vec![(anyone, roles)],
                 },
             ),
             _ => {
-                let payout = *dice.pick(&[key, key, UNWILLING, Address::ZERO, self.book]);
+                let payout = *dice.pick(&[key, anyone, anyone, UNWILLING, Address::ZERO, self.book]);
                 Step::Act(caller, Act::SetPayout { provider, payout })
             }
         }
