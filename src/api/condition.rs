@@ -50,6 +50,8 @@ pub const SUSPENDED: &str = "Suspended";
 pub const STOPPED: &str = "Stopped";
 /// Lease: closed for good.
 pub const CLOSED: &str = "Closed";
+/// Lease: seconds of it are contested before the court; False once that is over, and absent where it never was.
+pub const DISPUTED: &str = "Disputed";
 
 /// Reasons that several kinds share; those of one module live beside it.
 pub mod reason {

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -119,6 +120,46 @@ pub struct ProviderDuties {
     #[serde(default = "claim_above")]
     #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
     pub claim_above: String,
+    /// What is done when a tenant contests seconds of a lease.
+    #[serde(default)]
+    pub disputes: DisputeDuties,
+}
+
+/// What is done when a tenant contests seconds of a lease. An answer needs the receipt that was signed for them, and a bond as large as the
+/// tenant's out of the duty wallet's tokens; without one the tenant gets what is frozen of the lease's money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeDuties {
+    /// `Always`: the operator answers by itself. `Never`: it only says on the lease that it is contested.
+    #[serde(default)]
+    pub answer: AnswerWhen,
+    /// The largest bond paid for one answer, in the token's units: `100`. Above it the lease's condition `Disputed` asks a person.
+    #[serde(default = "max_bond")]
+    #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
+    pub max_bond: String,
+}
+
+/// Whether contests are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AnswerWhen {
+    /// Each one that a kept receipt covers.
+    #[default]
+    Always,
+    /// None.
+    Never,
+}
+
+impl Default for DisputeDuties {
+    fn default() -> Self {
+        Self {
+            answer: AnswerWhen::default(),
+            max_bond: max_bond(),
+        }
+    }
+}
+
+fn max_bond() -> String {
+    "100".to_owned()
 }
 
 impl Default for ProviderDuties {
@@ -127,6 +168,7 @@ impl Default for ProviderDuties {
             report_every: report_every(),
             settle_every: settle_every(),
             claim_above: claim_above(),
+            disputes: DisputeDuties::default(),
         }
     }
 }

@@ -25,6 +25,12 @@ sol!(
 
 sol!(
     #[sol(rpc, all_derives)]
+    DisputeCourt,
+    "contracts/abi/DisputeCourt.json"
+);
+
+sol!(
+    #[sol(rpc, all_derives)]
     Params,
     "contracts/abi/Params.json"
 );

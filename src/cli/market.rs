@@ -405,6 +405,8 @@ pub(super) struct MarketAnswer {
     params: Address,
     #[serde(skip_serializing_if = "Option::is_none")]
     lens: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute_court: Option<Address>,
     tokens: Vec<TokenAnswer>,
     from_block: u64,
     windows: WindowsAnswer,
@@ -461,6 +463,7 @@ impl MarketAnswer {
             stake_vault: contracts.stake_vault.address,
             params: contracts.params.address,
             lens: contracts.lens.map(|lens| lens.address),
+            dispute_court: contracts.court.map(|court| court.address),
             tokens: contracts
                 .tokens
                 .iter()
@@ -495,6 +498,9 @@ fn print(out: &mut impl Write, format: OutputFormat, market: &MarketAnswer) -> R
     writeln!(out, "params     {}", market.params)?;
     if let Some(lens) = market.lens {
         writeln!(out, "lens       {lens}")?;
+    }
+    if let Some(court) = market.dispute_court {
+        writeln!(out, "court      {court}")?;
     }
     for token in &market.tokens {
         // A stranger may have chosen the symbol.

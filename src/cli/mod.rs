@@ -10,7 +10,9 @@ pub mod bids;
 pub mod cancel;
 pub mod chain;
 pub mod close;
+pub mod contest;
 pub mod crds;
+pub mod dispute;
 pub mod gateway;
 pub mod kept;
 pub mod lease;
@@ -89,6 +91,10 @@ pub enum Verb {
     Close(close::CloseArgs),
     /// Pay out a lease that was stopped or ended.
     Finalize(close::FinalizeArgs),
+    /// Contest seconds that a lease has paid for.
+    Contest(contest::ContestArgs),
+    /// See how contested leases stand, and end disputes.
+    Dispute(dispute::DisputeArgs),
 }
 
 /// Runs the chosen verb.
@@ -112,6 +118,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Logs(args) => Ok(logs::run(&args).await?),
         Verb::Close(args) => Ok(close::run(&args).await?),
         Verb::Finalize(args) => Ok(close::finalize(&args).await?),
+        Verb::Contest(args) => Ok(contest::run(&args).await?),
+        Verb::Dispute(args) => Ok(dispute::run(&args).await?),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Fields of the status that others write: the gateway, and whoever signs a report.
-const NOT_OURS: [&str; 5] = [
+pub(super) const NOT_OURS: [&str; 5] = [
     "manifest",
     "closeRequest",
     "usage.receipt",

@@ -309,6 +309,7 @@ async fn start(
         name: name.clone(),
         chain,
         lease_book: contracts.lease_book.address,
+        court: contracts.court.map(|court| court.address),
         windows: contracts.windows,
         tokens: listed.tokens.clone(),
         endpoints,

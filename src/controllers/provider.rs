@@ -11,6 +11,7 @@ use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     context::{Context, MANAGER, ungauge},
+    provider_disputes::tend,
     provider_duties::send,
     provider_status::{PROVIDER_CONDITIONS, report},
 };
@@ -90,6 +91,9 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
     let seen = observe(context, asked, found, id, &market, &view, policy.claim_above).await;
     let plan = provider::plan(&seen, &policy);
     if let Err(error) = send(context, found, id, &market, &view, &plan).await {
+        failed = Some(error);
+    }
+    if let Err(error) = tend(context, found, id, &market, &view).await {
         failed = Some(error);
     }
     if let Some(error) = &failed {

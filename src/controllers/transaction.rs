@@ -109,6 +109,10 @@ const fn intent_label(kind: IntentKind) -> &'static str {
         IntentKind::Finalize => "Finalize",
         IntentKind::CloseBoth => "CloseBoth",
         IntentKind::Claim => "Claim",
+        IntentKind::Approve => "Approve",
+        IntentKind::Answer => "Answer",
+        IntentKind::Conclude => "Conclude",
+        IntentKind::Withdraw => "Withdraw",
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bid;
 pub mod clock;
+pub mod dispute;
 pub mod ground;
 pub mod lease;
 pub mod markets;

@@ -20,6 +20,7 @@ struct Inner {
     bids: IntCounterVec,
     transactions: IntCounterVec,
     unbilled_ms: IntCounterVec,
+    disputes: IntCounterVec,
     lease_calls: IntCounterVec,
     chain_block: IntGaugeVec,
     chain_fresh: IntGaugeVec,
@@ -102,6 +103,12 @@ impl Metrics {
                 "Delivered time that could not be proven after a gap and is not billed",
                 &["provider"],
             )?,
+            disputes: counter(
+                &registry,
+                "disputes_total",
+                "What became of contested leases: each reason that the condition Disputed took",
+                &["provider", "reason"],
+            )?,
             chain_block: gauge(
                 &registry,
                 "chain_block_number",
@@ -144,6 +151,11 @@ impl Metrics {
             .reconcile_seconds
             .with_label_values(&[kind])
             .observe(seconds.as_secs_f64());
+    }
+
+    /// A dispute about a lease of this provider has come to `reason`, a CamelCase constant of core::plan::dispute.
+    pub fn dispute(&self, provider: &str, reason: &'static str) {
+        self.0.disputes.with_label_values(&[provider, reason]).inc();
     }
 
     /// So many namespaces without a lease object are kept for `reason`.

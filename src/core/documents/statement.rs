@@ -78,6 +78,30 @@ pub struct Statement {
     pub signature: Bytes,
 }
 
+/// What of a statement answers a contest: the count and who signed for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedReceipt {
+    /// Billable seconds since the start.
+    pub cum: u32,
+    /// The instant the count is for.
+    pub as_of: u64,
+    /// Merkle root of the report.
+    pub root: B256,
+    /// 65 bytes r, s, v by a report key over EIP-712 `Receipt`.
+    pub signature: Bytes,
+}
+
+impl SignedReceipt {
+    /// Who signed it for this lease.
+    ///
+    /// # Errors
+    /// The signature names nobody.
+    pub fn signer(&self, lease: &LeaseKey, domain: &Eip712Domain) -> Result<Address, SignatureError> {
+        let receipt = Receipt::of(lease, self.cum, self.as_of, self.root);
+        recover(digest(&receipt, domain), &self.signature)
+    }
+}
+
 /// A statement without its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
@@ -149,9 +173,20 @@ impl Statement {
                 root: self.root,
             });
         }
-        let receipt = Receipt::of(lease, self.cum, self.to, self.root);
-        recover(digest(&receipt, domain), &self.signature)
+        self.receipt()
+            .signer(lease, domain)
             .map_err(|source| StatementError::Signature { to: self.to, source })
+    }
+
+    /// The receipt alone.
+    #[must_use]
+    pub fn receipt(&self) -> SignedReceipt {
+        SignedReceipt {
+            cum: self.cum,
+            as_of: self.to,
+            root: self.root,
+            signature: self.signature.clone(),
+        }
     }
 }
 
