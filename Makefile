@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down twin-long prove fuzz coverage fmt crds
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage image fmt crds manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare world lease
+	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare chart world lease release
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
@@ -51,3 +51,8 @@ fmt: ## Formats all sources
 
 crds: ## Writes crds/ from the code
 	@cargo run --locked -q -p leaseport --bin leaseport -- crds --output-dir crds
+	@cp crds/*.yaml charts/leaseport/files/crds/
+
+manifests: ## Writes deploy/ and the table of values in charts/leaseport/README.md from the chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport-e2e --test chart manifests

@@ -13,6 +13,7 @@ use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     apps::v1::Deployment,
     core::v1::{Namespace, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject},
     scheduling::v1::PriorityClass,
@@ -128,6 +129,7 @@ fn no_manifest_has_a_field_that_its_kind_does_not_know() {
             "RoleBinding" => same_after_reading::<RoleBinding>(&object),
             "Deployment" => same_after_reading::<Deployment>(&object),
             "Service" => same_after_reading::<Service>(&object),
+            "NetworkPolicy" => same_after_reading::<NetworkPolicy>(&object),
             "Secret" => same_after_reading::<Secret>(&object),
             "PodDisruptionBudget" => same_after_reading::<PodDisruptionBudget>(&object),
             "PriorityClass" => same_after_reading::<PriorityClass>(&object),
@@ -432,6 +434,38 @@ fn our_pods_pass_the_restricted_level_and_mount_a_token_by_choice_alone() {
     for namespace in all::<Namespace>("Namespace") {
         let labels = namespace.metadata.labels.unwrap();
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+    }
+}
+
+#[test]
+fn our_pods_are_reached_on_the_ports_they_serve_and_on_no_other() {
+    let policies: Vec<NetworkPolicy> = all("NetworkPolicy");
+    let deployments: Vec<Deployment> = all("Deployment");
+    assert_eq!(policies.len(), deployments.len());
+    for deployment in deployments {
+        let spec = deployment.spec.unwrap();
+        let policy = policies
+            .iter()
+            .filter_map(|policy| policy.spec.as_ref())
+            .find(|policy| policy.pod_selector.as_ref() == Some(&spec.selector))
+            .unwrap();
+        assert_eq!(policy.policy_types.as_deref().unwrap(), ["Ingress"]);
+        let let_in: Vec<_> = policy
+            .ingress
+            .iter()
+            .flatten()
+            .flat_map(|rule| rule.ports.clone().unwrap())
+            .map(|port| port.port.unwrap())
+            .collect();
+        let served: Vec<_> = spec.template.spec.unwrap().containers[0]
+            .ports
+            .iter()
+            .flatten()
+            .map(|port| {
+                k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(port.name.clone().unwrap())
+            })
+            .collect();
+        assert_eq!(let_in, served);
     }
 }
 
