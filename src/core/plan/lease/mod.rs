@@ -3,6 +3,7 @@
 
 mod conditions;
 mod due;
+mod ending;
 mod loss;
 mod seen;
 mod silence;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use conditions::{Finding, MeterSide, Purse, conditions};
 pub use due::{Action, Clock, Phase, Plan, reason};
+pub use ending::ending;
 pub use loss::{Left, lost};
 pub use seen::{
     ChainSide, DeliverySide, Duties, EvidenceSide, HandOver, ManifestSide, NamespaceSide, ObjectSide,
