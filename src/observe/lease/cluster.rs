@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::{ComputeLease, ComputeOffer},
     core::{
-        delivery::{Assessment, Expected, Replica, assess},
+        delivery::{Assessment, Expected, Finish, Replica, assess, finish},
         documents::{
             manifest::{Form, Manifest, ManifestError},
             needs::Needs,
@@ -43,6 +43,31 @@ pub struct RunnableManifest {
     pub manifest: Manifest,
     /// keccak-256 of its canonical bytes.
     pub hash: B256,
+}
+
+/// A workload as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    /// What shows which manifest and settings it was made from.
+    pub(super) meta: ObjectMeta,
+    /// How it ended, if it is a Job and has.
+    pub(super) finish: Option<Finish>,
+}
+
+impl Found {
+    fn deployment(found: Deployment) -> Self {
+        Self {
+            meta: found.metadata,
+            finish: None,
+        }
+    }
+
+    fn job(found: Job) -> Self {
+        Self {
+            finish: finish(&found),
+            meta: found.metadata,
+        }
+    }
 }
 
 impl Eyes {
@@ -132,63 +157,66 @@ impl Eyes {
         template: Option<&LeaseTemplate<'_>>,
         manifest: Option<&RunnableManifest>,
         namespace: NamespaceSide,
+        pods: &[Arc<Pod>],
         look: &Look,
-    ) -> WorkloadSide {
+    ) -> (WorkloadSide, Option<Finish>) {
         match namespace {
-            NamespaceSide::Absent => return WorkloadSide::Absent,
+            NamespaceSide::Absent => return (WorkloadSide::Absent, None),
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
-                return WorkloadSide::Unknown;
+                return (WorkloadSide::Unknown, None);
             }
             // Bare with a manifest is what an object made again finds: what ran before still does.
             NamespaceSide::Ours | NamespaceSide::Bare => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
-            return if manifest.is_none() {
+            let side = if manifest.is_none() {
                 WorkloadSide::Absent
             } else {
                 WorkloadSide::Unknown
             };
+            return (side, None);
         };
         let home = template.identity.namespace();
         let found = match self.memory.workload(look) {
             Some(known) => known,
             None => {
                 let found = match manifest.manifest.form {
-                    Form::Deployment => meta(
-                        Api::<Deployment>::namespaced(self.client.clone(), &home)
-                            .get_opt(names::WORKLOAD)
-                            .await,
-                    ),
-                    Form::Job => meta(
-                        Api::<Job>::namespaced(self.client.clone(), &home)
-                            .get_opt(names::WORKLOAD)
-                            .await,
-                    ),
+                    Form::Deployment => Api::<Deployment>::namespaced(self.client.clone(), &home)
+                        .get_opt(names::WORKLOAD)
+                        .await
+                        .map(|found| found.map(Found::deployment)),
+                    Form::Job => Api::<Job>::namespaced(self.client.clone(), &home)
+                        .get_opt(names::WORKLOAD)
+                        .await
+                        .map(|found| found.map(Found::job)),
                 };
                 let Ok(found) = found else {
-                    return WorkloadSide::Unknown;
+                    return (WorkloadSide::Unknown, None);
                 };
-                self.memory.keep_workload(look, found.as_ref());
+                if tells_by_its_pods(manifest.manifest.form, found.as_ref(), pods) {
+                    self.memory.keep_workload(look, found.as_ref());
+                }
                 found
             }
         };
-        let Some(found) = found else {
-            return WorkloadSide::Absent;
+        let Some(Found { meta, finish }) = found else {
+            return (WorkloadSide::Absent, None);
         };
         let matches = |power| {
             workload(template, &manifest.manifest, manifest.hash, power).is_ok_and(|objects| {
                 objects
                     .last()
-                    .is_some_and(|object| object.change(Some(&found)) == Change::None)
+                    .is_some_and(|object| object.change(Some(&meta)) == Change::None)
             })
         };
-        if matches(Power::On) {
+        let side = if matches(Power::On) {
             WorkloadSide::Current
         } else if matches(Power::Off) {
             WorkloadSide::Paused
         } else {
             WorkloadSide::Outdated
-        }
+        };
+        (side, finish)
     }
 
     pub(super) fn replicas(
@@ -262,8 +290,16 @@ fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> N
     }
 }
 
-fn meta<K: Resource>(found: Result<Option<K>, kube::Error>) -> Result<Option<ObjectMeta>, kube::Error> {
-    Ok(found?.map(|object| object.meta().clone()))
+/// The end of a Job comes after the end of its pods and leaves no trace in them: what was read in between is not remembered.
+fn tells_by_its_pods(form: Form, found: Option<&Found>, pods: &[Arc<Pod>]) -> bool {
+    let ended = |pod: &Arc<Pod>| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    match form {
+        Form::Deployment => true,
+        Form::Job => found.is_some_and(|found| found.finish.is_some()) || !pods.iter().all(ended),
+    }
 }
 
 fn runnable(lease: &ComputeLease, bytes: &[u8], needs: &Needs) -> Result<RunnableManifest, String> {
