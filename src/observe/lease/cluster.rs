@@ -114,20 +114,14 @@ impl Eyes {
         let again = made
             .zip(lease.metadata.creation_timestamp.as_ref())
             .is_some_and(|(made, object)| made.0 < object.0);
-        let readable = match namespace {
-            NamespaceSide::Absent => false,
-            NamespaceSide::Bare => again,
-            NamespaceSide::Ours
-            | NamespaceSide::Leaving
-            | NamespaceSide::Foreign
-            | NamespaceSide::Unknown => received || again,
-        };
-        if !readable {
-            return (ManifestSide::Awaited, None);
-        }
-        let verdict = match self.memory.manifest(look) {
-            Some(known) => known,
-            None => {
+        let verdict = match (
+            manifest_place(namespace, received, again),
+            self.memory.manifest(look),
+        ) {
+            (Place::Nowhere, _) => return (ManifestSide::Awaited, None),
+            (_, Some(known)) => known,
+            (Place::OutOfReach, None) => return (ManifestSide::Unknown, None),
+            (Place::Namespace, None) => {
                 let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
                 let bytes = match secrets.get_opt(names::MANIFEST_SECRET).await {
                     Ok(Some(secret)) => secret
@@ -290,6 +284,32 @@ fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> N
     }
 }
 
+/// Where a lease's manifest is to be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// None came yet.
+    Nowhere,
+    /// In the lease's namespace.
+    Namespace,
+    /// It may be there, but it is not ours to ask: our rights are bindings inside, which go first when it is deleted, and never were in a stranger's.
+    OutOfReach,
+}
+
+const fn manifest_place(namespace: NamespaceSide, received: bool, again: bool) -> Place {
+    let noted = received || again;
+    match namespace {
+        NamespaceSide::Leaving | NamespaceSide::Foreign if noted => Place::OutOfReach,
+        NamespaceSide::Ours | NamespaceSide::Unknown if noted => Place::Namespace,
+        NamespaceSide::Bare if again => Place::Namespace,
+        NamespaceSide::Absent
+        | NamespaceSide::Bare
+        | NamespaceSide::Ours
+        | NamespaceSide::Leaving
+        | NamespaceSide::Foreign
+        | NamespaceSide::Unknown => Place::Nowhere,
+    }
+}
+
 /// The end of a Job comes after the end of its pods and leaves no trace in them: what was read in between is not remembered.
 fn tells_by_its_pods(form: Form, found: Option<&Found>, pods: &[Arc<Pod>]) -> bool {
     let ended = |pod: &Arc<Pod>| {
@@ -339,4 +359,52 @@ pub(super) fn delivery_side(replicas: &[Replica]) -> DeliverySide {
 pub fn unscheduled(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()
         && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_is_going_gone_or_a_strangers_is_asked_for_nothing() {
+        for (received, again) in [(true, false), (false, true), (true, true)] {
+            for side in [NamespaceSide::Leaving, NamespaceSide::Foreign] {
+                assert_eq!(manifest_place(side, received, again), Place::OutOfReach);
+            }
+            assert_eq!(
+                manifest_place(NamespaceSide::Absent, received, again),
+                Place::Nowhere
+            );
+            assert_eq!(
+                manifest_place(NamespaceSide::Ours, received, again),
+                Place::Namespace
+            );
+        }
+        assert_eq!(manifest_place(NamespaceSide::Bare, true, false), Place::Nowhere);
+        assert_eq!(manifest_place(NamespaceSide::Bare, true, true), Place::Namespace);
+    }
+
+    fn pod(phase: &str) -> Arc<Pod> {
+        Arc::new(serde_json::from_value(json!({ "metadata": {}, "status": { "phase": phase } })).unwrap())
+    }
+
+    fn job(conditions: &serde_json::Value) -> Found {
+        let job = json!({ "metadata": {}, "status": { "conditions": conditions } });
+        Found::job(serde_json::from_value(job).unwrap())
+    }
+
+    #[test]
+    fn a_job_whose_pods_have_ended_is_read_again_until_it_says_how_it_ended() {
+        let runs = job(&json!([]));
+        let ended = job(&json!([{ "type": "Complete", "status": "True" }]));
+        let told = |found, pods: &[Arc<Pod>]| tells_by_its_pods(Form::Job, found, pods);
+        assert!(told(Some(&runs), &[pod("Succeeded"), pod("Running")]));
+        assert!(!told(Some(&runs), &[pod("Succeeded"), pod("Failed")]));
+        assert!(!told(Some(&runs), &[]));
+        assert!(told(Some(&ended), &[]));
+        assert!(tells_by_its_pods(Form::Deployment, Some(&runs), &[]));
+    }
 }
