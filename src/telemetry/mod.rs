@@ -25,6 +25,9 @@ struct Inner {
     chain_fresh: IntGaugeVec,
     watches_live: IntGaugeVec,
     orphans: IntGaugeVec,
+    gateway_requests: IntCounterVec,
+    gateway_refusals: IntCounterVec,
+    gateway_sessions: IntCounterVec,
     conditions: IntGaugeVec,
 }
 
@@ -126,6 +129,24 @@ impl Metrics {
                 "Namespaces of leases without a ComputeLease that are kept, by reason",
                 &["reason"],
             )?,
+            gateway_requests: counter(
+                &registry,
+                "gateway_requests_total",
+                "Requests answered by the gateway, by route and HTTP status",
+                &["route", "code"],
+            )?,
+            gateway_refusals: counter(
+                &registry,
+                "gateway_refusals_total",
+                "Requests that the gateway refused, by the reason in its answer",
+                &["reason"],
+            )?,
+            gateway_sessions: counter(
+                &registry,
+                "gateway_sessions_total",
+                "Sessions that this replica of the gateway served for the first time",
+                &[],
+            )?,
             conditions: gauge(
                 &registry,
                 "condition",
@@ -149,6 +170,25 @@ impl Metrics {
     /// So many namespaces without a lease object are kept for `reason`.
     pub fn orphans(&self, reason: &'static str, count: i64) {
         self.0.orphans.with_label_values(&[reason]).set(count);
+    }
+
+    /// The gateway answered a request; `route` is one of its own words.
+    pub fn gateway_request(&self, route: &'static str, code: u16) {
+        self.0
+            .gateway_requests
+            .with_label_values(&[route, &code.to_string()])
+            .inc();
+    }
+
+    /// The gateway refused a request for this reason, one of the words in its problem documents.
+    pub fn gateway_refused(&self, reason: &str) {
+        self.0.gateway_refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// The gateway served a session it had not met.
+    pub fn gateway_session(&self) {
+        let none: [&str; 0] = [];
+        self.0.gateway_sessions.with_label_values(&none).inc();
     }
 
     /// An offer did not bid on an order; `reason` is a CamelCase constant of core::market.
