@@ -23,7 +23,7 @@ use crate::{
     config::OperatorConfig,
     controllers::{
         bid,
-        context::{Context, RESYNC, Transacts},
+        context::{Context, Desk, RESYNC, Transacts},
         lease, market, offer, orphan, provider, warning,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
@@ -375,6 +375,7 @@ fn context(
         },
         meters: Meters::default(),
         transacts: Transacts::default(),
+        desk: Desk::default(),
         metrics: metrics.clone(),
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),

@@ -26,7 +26,7 @@ use crate::{
     kube_io::{error::Class, status},
     observe::{
         clock,
-        lease::{Sight, purse},
+        lease::{Sight, finish_of, purse},
         meters::{self, time_of},
     },
 };
@@ -121,6 +121,7 @@ fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>
         manifest: old.manifest.clone(),
         close_request: old.close_request.clone(),
         close_offer: offer.or_else(|| old.close_offer.clone()),
+        finish: sight.observed.finish.as_ref().map(finish_of),
         workloads: workloads(sight, delivered, &old.workloads),
         devices: devices(sight, &old.devices),
         usage: Some(usage(sight, metering, old.usage.clone().unwrap_or_default())),
@@ -277,6 +278,7 @@ const fn api_phase(phase: Phase) -> LeasePhase {
         Phase::Active => LeasePhase::Active,
         Phase::Degraded => LeasePhase::Degraded,
         Phase::Suspended => LeasePhase::Suspended,
+        Phase::Finished => LeasePhase::Finished,
         Phase::Stopped => LeasePhase::Stopped,
         Phase::Closed => LeasePhase::Closed,
     }

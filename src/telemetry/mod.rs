@@ -5,6 +5,7 @@ mod calls;
 mod catalog;
 mod chain;
 mod families;
+mod gateway;
 mod passes;
 mod picture;
 mod reference;
@@ -36,6 +37,7 @@ struct Inner {
     chain: chain::Chain,
     transactions: transactions::Transactions,
     trade: trade::Trade,
+    gateway: gateway::Gateway,
     painted: picture::Painted,
 }
 
@@ -57,6 +59,7 @@ impl Metrics {
         let chain = chain::Chain::new(&mut shelf)?;
         let passes = passes::Passes::new(&mut shelf)?;
         let calls = calls::Calls::new(&mut shelf)?;
+        let gateway = gateway::Gateway::new(&mut shelf)?;
         let families::Shelf { registry, subjects } = shelf;
         Ok(Self(Arc::new(Inner {
             registry,
@@ -66,6 +69,7 @@ impl Metrics {
             chain,
             transactions,
             trade,
+            gateway,
             painted,
         })))
     }

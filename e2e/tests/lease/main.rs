@@ -9,6 +9,7 @@ mod failover;
 mod flow;
 mod gateway;
 mod hostile;
+mod jobs;
 mod kinds;
 mod mistakes;
 mod nonce;
@@ -114,6 +115,14 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality",
         close::stop_and_finalize,
+    ),
+    (
+        "a_job_that_ended_frees_its_devices_at_once_is_signed_for_unasked_and_costs_what_ran",
+        jobs::closed_by_its_tenant,
+    ),
+    (
+        "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
+        jobs::left_by_its_tenant,
     ),
     (
         "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",
