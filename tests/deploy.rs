@@ -23,6 +23,7 @@ use leaseport::{
         ComputeMarket, ComputeOffer, ComputeProvider, ComputeWallet,
         name::{HOLD_PRIORITY, INTERRUPTIBLE_PRIORITY, LEASE_PRIORITY, SYSTEM_NAMESPACE},
     },
+    cli::check,
     core::workload::names::{
         CHAIN_LABEL, GATEWAY_ROLE, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, OPERATOR_ROLE,
     },
@@ -297,6 +298,28 @@ fn cluster_wide_rights_hold_no_secret_no_workload_no_shell_and_no_log() {
                 "{holder}: {resource} {writes:?}"
             );
         }
+    }
+}
+
+#[test]
+fn every_right_that_check_asks_for_is_given_where_it_is_needed() {
+    for right in check::RIGHTS {
+        let holders: &[&str] = match right.scope {
+            check::Where::Everywhere => &["ClusterRole leaseport-operator"],
+            check::Where::Own => &["Role leaseport-system/leaseport-operator"],
+            check::Where::Provider => &[
+                "Role gpu-provider/leaseport-holds",
+                "Role gpu-provider/leaseport-evidence",
+            ],
+        };
+        let given = rules().into_iter().any(|(holder, rule)| {
+            holders.contains(&holder.as_str())
+                && rule.api_groups.iter().flatten().any(|group| group == right.group)
+                && resources(&rule).contains(&right.resource)
+                && verbs(&rule).contains(&right.verb)
+                && (names(&rule).is_empty() || names(&rule).contains(&right.name))
+        });
+        assert!(given, "nobody gives {right:?}");
     }
 }
 

@@ -63,13 +63,14 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     let (took, notes) = release.install(helm, &[])?;
     ensure!(took <= READY_BAR, "ready after {:.1} s", took.as_secs_f64());
     ensure!(
-        notes.contains("rollout status deployment/leaseport-operator"),
+        notes.contains("helm test leaseport --namespace leaseport-system"),
         "{notes}"
     );
     say(&format!(
         "helm install --wait: both replicas are ready after {:.1} s",
         took.as_secs_f64()
     ));
+    release.verb(helm, "test", &[])?;
     let tried = dry_runs(scene, release)?;
     say(&format!(
         "{tried} combinations of values: the API server takes every object"
@@ -86,6 +87,9 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
         "helm upgrade: the gateway came within {:.1} s, the operator's pods are the same; everything is Ready",
         took.as_secs_f64()
     ));
+
+    checks(scene, release)?;
+    say("helm test holds before there is a market and on one at work, and names a right that was taken away");
 
     let before = Purses::read(scene)?;
     let (_, opened) = scene.tenant().rent("release", &Wish::default())?;
@@ -157,6 +161,27 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     release.verb(&release.helm3, "uninstall", &["--wait", "--timeout=90s"])?;
     nothing_is_left(scene)?;
     say("closed, claimed, the sheet adds up; helm 3 uninstalls past the guard, and nothing is left");
+    Ok(())
+}
+
+/// `helm test` on a market at work; then without a right, and after an upgrade gave it back.
+fn checks(scene: &Scene, release: &Release) -> Result<()> {
+    let helm = &release.helm;
+    release.verb(helm, "test", &[])?;
+    let right = ["--namespace", PROVIDER_NAMESPACE, "rolebinding/leaseport-holds"];
+    scene.world.kubectl(&[&["delete"], right.as_slice()].concat())?;
+    let tested = eventually("the right is gone for the check, too", || {
+        Ok(release.verb(helm, "test", &[]).err())
+    });
+    let log = scene
+        .world
+        .kubectl(&["--namespace", NAMESPACE, "logs", "pod/leaseport-check"])?;
+    tested?;
+    let wanted = format!("FAIL may create pods in {PROVIDER_NAMESPACE}");
+    ensure!(log.contains(&wanted), "{log}");
+    ensure!(log.matches("FAIL").count() == 1, "{log}");
+    release.upgrade(helm, &[])?;
+    release.verb(helm, "test", &[])?;
     Ok(())
 }
 

@@ -36,12 +36,13 @@ const FILES: [(&str, &[&str]); 11] = [
 ];
 
 /// What a release has and deploy/ has not: definitions are in crds/, namespaces are written by hand (the release's own is Helm's to make), the
-/// guard is for `helm uninstall`, and the operator makes its lock itself.
-const OF_RELEASES: [&str; 4] = [
+/// guard is for `helm uninstall`, the check for `helm test`, and the operator makes its lock itself.
+const OF_RELEASES: [&str; 5] = [
     "crds.yaml",
     "provider/namespace.yaml",
     "uninstall-guard.yaml",
     "operator/lock.yaml",
+    "tests/check.yaml",
 ];
 
 /// Labels by which Helm and its tools find what is theirs.
