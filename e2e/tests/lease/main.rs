@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod close;
+mod disputes;
 mod examples;
 mod failover;
 mod flow;
@@ -135,6 +136,14 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "an_object_that_was_let_go_comes_back_while_its_lease_lives_and_bills_no_second_twice",
         orphan::object_lost,
+    ),
+    (
+        "a_contest_is_answered_by_the_operator_with_its_receipt_and_the_ruling_pays_its_bond_back",
+        disputes::answered_and_won,
+    ),
+    (
+        "a_contest_that_is_not_answered_gives_the_tenant_what_is_frozen_and_touches_no_stake",
+        disputes::silence_pays_the_tenant,
     ),
     (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
