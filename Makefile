@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test audit down twin-long prove fuzz coverage image fmt crds manifests
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage image fmt crds metrics manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare chart world lease release
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
@@ -48,6 +48,9 @@ image: ## The container image, from the Dockerfile, by docker, podman or buildah
 
 fmt: ## Formats all sources
 	@cargo fmt --all
+
+metrics: ## Writes docs/metrics.md from the code
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test sight the_page_of_metrics_is_the_registry
 
 crds: ## Writes crds/ from the code
 	@cargo run --locked -q -p leaseport --bin leaseport -- crds --output-dir crds

@@ -36,6 +36,7 @@ for name in "$@"; do
     format) rung format cargo fmt --all -- --check ;;
     clippy) rung clippy cargo clippy --workspace --all-targets --locked -- -D warnings ;;
     core) rung core cargo test --locked --no-fail-fast -p leaseport --lib --tests ;;
+    sight) rung sight bash e2e/sight.sh ;;
     deny) rung deny bash e2e/deny.sh bans licenses sources ;;
     world-unit) rung world-unit cargo test --locked -p leaseport-e2e --lib ;;
     contracts) rung contracts bash contracts/check.sh ;;

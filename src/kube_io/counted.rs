@@ -118,8 +118,9 @@ mod tests {
             .await
             .unwrap_err();
         let silent = Api::<ConfigMap>::namespaced(counted(mock::silent().0, metrics.clone()), "a");
-        let asked = silent.delete("b", &DeleteParams::default());
-        within("delete", asked).await.unwrap_err();
+        within("delete", silent.delete("b", &DeleteParams::default()))
+            .await
+            .unwrap_err();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let text = metrics.text().unwrap();
         for line in [
