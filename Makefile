@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down twin-long prove fmt crds
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage image fmt crds metrics manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare world lease
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
@@ -32,6 +32,13 @@ twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SE
 
 prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
 	@bash contracts/tools/halmos.sh
+
+fuzz: ## The contracts' invariants and fuzz tests for hours (FUZZ_RUNS, FUZZ_DEPTH, FUZZ_SEED); after contracts/check.sh
+	@bash contracts/tools/fuzz.sh
+
+coverage: ## Branches and lines that the contracts' tests take, against their bars; after contracts/check.sh
+	@bash contracts/tools/coverage.sh
+
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
@@ -42,5 +49,13 @@ image: ## The container image, from the Dockerfile, by docker, podman or buildah
 fmt: ## Formats all sources
 	@cargo fmt --all
 
+metrics: ## Writes docs/metrics.md from the code
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test sight the_page_of_metrics_is_the_registry
+
 crds: ## Writes crds/ from the code
 	@cargo run --locked -q -p leaseport --bin leaseport -- crds --output-dir crds
+	@cp crds/*.yaml charts/leaseport/files/crds/
+
+manifests: ## Writes deploy/ and the table of values in charts/leaseport/README.md from the chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport-e2e --test chart manifests

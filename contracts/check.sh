@@ -55,10 +55,20 @@ export PATH="$PWD/node_modules/@foundry-rs/forge-$platform/bin:$PWD/node_modules
 export FOUNDRY_DISABLE_NIGHTLY_WARNING=1
 
 sizes() {
-  # What holds money stays well below the 24,576 bytes of EIP-170.
+  # EIP-170 allows 24,576 bytes. What holds money stays well below it; each contract that a market deploys is named here.
   node -e '
-    const limits = { LeaseBook: 22000, LeaseBookExtension: 22000, StakeVault: 20000, Params: 20000, Directory: 20000 };
+    const limits = {
+      LeaseBook: 22000, LeaseBookExtension: 22000, StakeVault: 20000, DisputeCourt: 20000, FeeRouter: 20000,
+      Params: 20000, Directory: 20000, Lens: 20000, Slipway: 20000, TestDollar: 20000, Port: 20000,
+      PortGovernor: 24576, AccessManager: 24576, TimelockController: 24576,
+    };
     let bad = 0;
+    for (const file of require("fs").readdirSync("abi")) {
+      const name = file.replace(".json", "");
+      if (limits[name]) continue;
+      console.log(`${name} is deployed (abi/${file}) and has no limit here`);
+      bad = 1;
+    }
     for (const [name, limit] of Object.entries(limits)) {
       const code = require(`./out/${name}.sol/${name}.json`).deployedBytecode.object;
       const size = (code.length - 2) / 2;

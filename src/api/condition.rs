@@ -46,6 +46,8 @@ pub const STARTED: &str = "Started";
 pub const METERING: &str = "Metering";
 /// Lease: scaled to zero.
 pub const SUSPENDED: &str = "Suspended";
+/// Lease: its Job has ended; nothing more is billed.
+pub const FINISHED: &str = "Finished";
 /// Lease: ended on chain; the clock stands.
 pub const STOPPED: &str = "Stopped";
 /// Lease: closed for good.

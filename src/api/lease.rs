@@ -9,8 +9,9 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
 mod status;
 
 pub use status::{
-    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening,
-    LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval, UsageReceipt,
+    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, FinishOutcome, LeaseDevice, LeaseEscrow,
+    LeaseFinish, LeaseOpening, LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval,
+    UsageReceipt,
 };
 
 /// One lease, as the chain has it.
@@ -36,7 +37,7 @@ pub use status::{
         name = "Phase",
         type_ = "string",
         json_path = ".status.phase",
-        description = "Pending, Starting, Active, Degraded, Suspended, Stopped or Closed"
+        description = "Pending, Starting, Active, Degraded, Suspended, Finished, Stopped or Closed"
     ),
     printcolumn(
         name = "GPUs",

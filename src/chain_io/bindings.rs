@@ -130,6 +130,27 @@ same_fields!(
 );
 
 same_fields!(
+    documents::offer::Offer,
+    LeaseBook::Offer {
+        classHash,
+        providerId,
+        bidEpoch,
+        firstLane,
+        count,
+        token,
+        ratePerHour,
+        bond,
+        liability,
+        minDuration,
+        maxDuration,
+        notice,
+        tenants,
+        deadline,
+        salt,
+    }
+);
+
+same_fields!(
     documents::terms::Terms,
     LeaseBook::Terms {
         id,

@@ -9,6 +9,7 @@ pub mod accept;
 pub mod bids;
 pub mod cancel;
 pub mod chain;
+pub mod check;
 pub mod close;
 pub mod contest;
 pub mod crds;
@@ -65,6 +66,8 @@ pub enum LogFormat {
 pub enum Verb {
     /// Run the operator in a provider's cluster.
     Operator(operator::OperatorArgs),
+    /// Check whether an operator can do its work in this cluster: kinds, rights, chains, what is not Ready.
+    Check(check::CheckArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
@@ -105,6 +108,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
         Verb::Operator(args) => operator::run(args).await,
+        Verb::Check(args) => Ok(check::run(args, &mut io::stdout()).await?),
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
         Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),

@@ -347,9 +347,20 @@ async fn act(
         held: &held,
         pods: &sight.pods,
         seconds: closing_seconds(sight, metering),
-        close_deadline: sight.observed.chain.now.0.saturating_add(CLOSE_HOLDS),
+        close_deadline: close_deadline(sight),
     };
     hands.run(action).await
+}
+
+/// A finished Job's seconds rise no more, so their signature holds for as long as the lease is sure to be there to be closed.
+fn close_deadline(sight: &Sight) -> u64 {
+    let soon = sight.observed.chain.now.0.saturating_add(CLOSE_HOLDS);
+    match (&sight.observed.finish, sight.observed.chain.head) {
+        (Some(_), Some(Stage::Live { stop_at, .. })) => {
+            soon.max(stop_at.0.saturating_add(sight.policy.final_reports))
+        }
+        (Some(_), Some(Stage::Pending { .. } | Stage::Closed) | None) | (None, _) => soon,
+    }
 }
 
 /// Where the lane's count begins: at least its value at any depth, and at least anything this provider ever signed for the lane.

@@ -26,7 +26,7 @@ use crate::{
     kube_io::{error::Class, status},
     observe::{
         clock,
-        lease::{Sight, purse},
+        lease::{Sight, finish_of, purse},
         meters::{self, time_of},
     },
 };
@@ -70,13 +70,32 @@ pub(super) async fn write(
     let next = status_of(sight, plan, metering, report);
     let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
     match status::write(&api, MANAGER, &sight.lease, &next, &NOT_OURS).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Ok(status::Written::Changed(_)) => {
+            count_ending(context, sight, plan);
+            Ok(())
+        }
+        Ok(status::Written::Unchanged) => Ok(()),
         Err(error) if error.class() == Class::Conflict => Err(Unwritten::Overtaken),
         Err(error) => {
             tracing::warn!(lease = %sight.key.id, %error, "status not written");
             Err(Unwritten::Failed)
         }
     }
+}
+
+/// Counted with the write that makes it known, so that neither another pass nor a restart counts it again.
+fn count_ending(context: &Context, sight: &Sight, plan: &Plan) {
+    let before = sight.lease.status.as_ref().and_then(|status| status.phase);
+    if plan.phase != Phase::Closed || before == Some(LeasePhase::Closed) {
+        return;
+    }
+    let found = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key));
+    context
+        .metrics
+        .lease_ended(plan::ending(found.map(|metered| metered.lease)));
 }
 
 fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>) -> ComputeLeaseStatus {
@@ -102,6 +121,7 @@ fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>
         manifest: old.manifest.clone(),
         close_request: old.close_request.clone(),
         close_offer: offer.or_else(|| old.close_offer.clone()),
+        finish: sight.observed.finish.as_ref().map(finish_of),
         workloads: workloads(sight, delivered, &old.workloads),
         devices: devices(sight, &old.devices),
         usage: Some(usage(sight, metering, old.usage.clone().unwrap_or_default())),
@@ -258,6 +278,7 @@ const fn api_phase(phase: Phase) -> LeasePhase {
         Phase::Active => LeasePhase::Active,
         Phase::Degraded => LeasePhase::Degraded,
         Phase::Suspended => LeasePhase::Suspended,
+        Phase::Finished => LeasePhase::Finished,
         Phase::Stopped => LeasePhase::Stopped,
         Phase::Closed => LeasePhase::Closed,
     }

@@ -345,7 +345,8 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
         | LeasePhase::Starting
         | LeasePhase::Active
         | LeasePhase::Degraded
-        | LeasePhase::Suspended => Standing::Open,
+        | LeasePhase::Suspended
+        | LeasePhase::Finished => Standing::Open,
         LeasePhase::Stopped | LeasePhase::Closed => Standing::Ended,
     };
     let close_offer = status.close_offer.as_ref().map(|offer| {
@@ -390,6 +391,7 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
             "suspended": spec.suspend,
             "manifest": status.manifest,
             "workloads": status.workloads,
+            "finish": status.finish,
             "devices": status.devices,
             "escrow": status.escrow,
             "conditions": status.conditions,

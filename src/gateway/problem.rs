@@ -90,10 +90,17 @@ impl From<DirectoryError> for Refusal {
     }
 }
 
+/// Why a response is a refusal, for whoever counts it: one of the words of this program, never of a caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFor(pub String);
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        response
+            .extensions_mut()
+            .insert(RefusedFor(self.problem.title.clone()));
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

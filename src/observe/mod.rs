@@ -9,5 +9,6 @@ pub mod markets;
 pub mod meters;
 pub mod offer;
 pub mod orphan;
+pub mod picture;
 pub mod stores;
 pub mod transactions;

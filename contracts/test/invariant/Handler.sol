@@ -1,323 +1,288 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Bid, LeaseState, LeaseView, Order, Reputation, Terms} from "../../src/types/Types.sol";
+import {IDisputeCourt} from "../../src/interfaces/IDisputeCourt.sol";
+import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
+import {Hot} from "../../src/types/LeaseWord.sol";
+import {Freeze, LeaseState, Order, Terms} from "../../src/types/Types.sol";
 
 import {Rent} from "../../src/libraries/Rent.sol";
-import {Market} from "../support/Market.sol";
 import {vm} from "../support/Vm.sol";
 
-/// @notice Acts of everybody on four lanes. Each looks first whether the act is possible now, and then it must succeed.
-contract Handler is Market {
-    uint32 private constant LANES = 4;
+import {Policy} from "./Policy.sol";
 
-    Order[] internal waiting;
-    mapping(uint32 lane => Terms) private _held;
-    /// @dev What went into the lease on a lane beside its holdback: deposit and top-ups.
-    mapping(uint32 lane => uint256) public put;
-    mapping(uint32 lane => uint32) public lastGen;
-    mapping(uint32 lane => uint32) public highestStopAt;
-    mapping(uint32 lane => uint32) public lastLane;
-    uint256 public burnedDeposits;
+/// @notice All acts, what must hold between them, and the end that everybody reaches alone.
+contract Handler is Policy {
+    // ---------------------------------------------------------------- I1: whose money it is
 
-    function setUp() public override {
-        super.setUp();
+    /// @dev Per token, of book, vault and court: all they hold is somebody's, or was given away to them.
+    function checkMoney(uint8 token) external view {
+        uint256 scale = _scale(token);
+        eq(_balance(address(book), token), _inBook(token) * scale, "I1: the book's balance");
+        eq(_balance(address(vault), token), _inVault(token) * scale, "SV-1: the vault's balance");
+        eq(_balance(address(realCourt), token), _inCourt(token) * scale, "DC-1: the court's balance");
     }
 
-    modifier watched() {
-        _;
-        _watch();
+    function _balance(address holder, uint8 token) private view returns (uint256) {
+        return _asset(token).balanceOf(holder) - donated[holder][token];
     }
 
-    function held(uint32 lane) external view returns (Terms memory) {
-        return _held[lane];
-    }
-
-    function waitingOrders() external view returns (Order[] memory) {
-        return waiting;
-    }
-
-    /// @dev I4, I5, I12 need the state before.
-    function _watch() private {
-        for (uint32 lane = 0; lane < LANES; ++lane) {
-            LeaseView memory lease = _lease(lane);
-            uint32 gen = uint32(lease.id);
-            yes(gen == lastGen[lane], "I5: gens rise by one, by accept alone");
-            if (lease.state == LeaseState.Live) {
-                yes(highestStopAt[lane] == 0 || lease.stopAt <= highestStopAt[lane], "I4: stopAt rose");
-                highestStopAt[lane] = lease.stopAt;
-            } else {
-                highestStopAt[lane] = 0;
-            }
-            uint32 value = _laneValue(lane);
-            yes(value >= lastLane[lane], "I12: a lane fell");
-            lastLane[lane] = value;
-        }
-    }
-
-    function _pick(uint256 seed) private pure returns (uint32) {
-        return uint32(seed % LANES);
-    }
-
-    // ---------------------------------------------------------------- time and money around
-
-    function skip(uint256 secs) external watched {
-        _skip(secs % 400);
-    }
-
-    function skipFar(uint256 secs) external watched {
-        if (secs % 4 == 0) _skip((secs >> 8) % (3 * W));
-    }
-
-    function post(uint256 seed) external watched {
-        if (waiting.length >= 4) return;
-        Order memory order = _order();
-        order.deposit = uint64(1_500_000 + seed % 8_000_000);
-        order.expiry = uint32(_now()) + 1 + uint32(seed % 6000);
-        order.grace = uint32(seed % 400);
-        order.minCommit = uint32((seed >> 32) % 3000);
-        order.maxDuration = 3000 + uint32((seed >> 64) % 4000);
-        order.notice = uint32((seed >> 96) % 800);
-        order.startWindow = 1 + uint32((seed >> 128) % 2000);
-        _post(order);
-        waiting.push(order);
-    }
-
-    function cancel(uint256 seed) external watched {
-        if (waiting.length == 0) return;
-        uint256 index = seed % waiting.length;
-        vm.prank(tenant);
-        book.cancelOrder(waiting[index]);
-        _forget(index);
-    }
-
-    function _forget(uint256 index) private {
-        waiting[index] = waiting[waiting.length - 1];
-        waiting.pop();
-    }
-
-    // ---------------------------------------------------------------- leases
-
-    function open(uint256 seed) external watched {
-        if (waiting.length == 0) return;
-        uint256 index = seed % waiting.length;
-        Order memory order = waiting[index];
-        uint32 lane = _pick(seed >> 8);
-        LeaseView memory lease = _lease(lane);
-        bool free =
-            lease.state == LeaseState.None || (lease.state == LeaseState.Closed && _now() >= uint256(lease.stopAt) + W);
-        if (!free || _now() > order.expiry) return;
-        uint32 gen = uint32(lease.id) + 1;
-        uint64[] memory lanes = _pair(lane, gen);
-        Bid memory bid = _bid(order, lanes);
-        bid.ratePerHour = uint48(1 + (seed >> 16) % 3_600_000);
-        bid.bond = uint64(DOLLAR + (seed >> 64) % (3 * DOLLAR));
-        if (vault.freeOf(pid, 0) < bid.bond) return;
-        uint256 holdback = Rent.holdbackUp(bid.ratePerHour, order.grace, order.minCommit, order.earlyFeeBps);
-        if (order.deposit < holdback + Rent.rentUp(order.minDuration, bid.ratePerHour)) return;
-        _accept(order, bid, lanes);
-        _forget(index);
-        _held[lane] = _terms(order, bid, lane, gen);
-        put[lane] = order.deposit - holdback;
-        lastGen[lane] = gen;
-    }
-
-    /// @dev A lane whose lease is in the state, beginning the search anywhere; any lane if there is none.
-    function _at(uint256 seed, LeaseState state)
-        private
-        view
-        returns (uint32 lane, Terms memory terms, LeaseView memory lease)
-    {
-        for (uint32 i = 0; i < LANES; ++i) {
-            lane = (_pick(seed) + i) % LANES;
-            lease = _lease(lane);
-            if (lease.state == state) break;
-        }
-        terms = _held[lane];
-    }
-
-    function start(uint256 seed) external watched {
-        (uint32 lane, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Pending);
-        if (lease.state != LeaseState.Pending || _now() > lease.stopAt) return;
-        uint32 base = _laneValue(lane) + uint32((seed >> 8) % 50);
-        vm.prank(operator);
-        book.start(terms, base, 0);
-    }
-
-    function decline(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Pending);
-        // Seldom, or nothing would ever live.
-        if (lease.state != LeaseState.Pending || _now() > lease.stopAt || seed % 5 != 0) return;
-        uint256 before = vault.burned(0);
-        uint256 fees = book.fees(0);
-        vm.prank(operator);
-        book.decline(terms, 2001);
-        burnedDeposits += book.fees(0) - fees;
-        eq(book.fees(0) - fees, vault.burned(0) - before, "I9");
-    }
-
-    function expire(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Pending);
-        if (lease.state != LeaseState.Pending || _now() <= lease.stopAt) return;
-        uint256 before = vault.burned(0);
-        uint256 fees = book.fees(0);
-        vm.prank(stranger);
-        book.expire(terms);
-        burnedDeposits += book.fees(0) - fees;
-        eq(book.fees(0) - fees, vault.burned(0) - before, "I9");
-    }
-
-    function report(uint256 seed, uint256 rise) external watched {
-        uint32 lane = _pick(seed);
-        // Now and then far more than can have run: an operator that lies gains nothing.
-        _report(lane, _laneValue(lane) + uint32(rise % (seed % 7 == 0 ? 50_000 : 600)));
-    }
-
-    function settle(uint256 seed) external watched {
-        uint32[] memory lanes = new uint32[](LANES);
-        for (uint32 i = 0; i < LANES; ++i) {
-            lanes[i] = _pick(seed >> (8 * i));
-        }
-        book.settle(pid, lanes);
-    }
-
-    function topUp(uint256 seed) external watched {
-        (uint32 lane, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live || _now() >= lease.stopAt) return;
-        uint64 amount = uint64(Rent.rentUp(60, terms.ratePerHour) + (seed >> 8) % DOLLAR);
-        book.topUp(terms, amount);
-        put[lane] += amount;
-    }
-
-    function stopByTenant(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live || _now() >= lease.stopAt || seed % 3 != 0) return;
-        vm.prank(tenant);
-        book.stop(terms, 1001);
-    }
-
-    function stopByProvider(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live || _now() >= lease.stopAt || seed % 5 != 0) return;
-        vm.prank(operator);
-        book.stop(terms, 2002);
-    }
-
-    function notice(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live || _now() + terms.notice >= lease.stopAt || seed % 3 != 0) return;
-        vm.prank(operator);
-        book.notice(terms, 2001);
-    }
-
-    function waive(uint256 seed) external watched {
-        (uint32 lane, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live) return;
-        uint32 value = _laneValue(lane);
-        uint32 usage = value > lease.laneBase ? value - lease.laneBase : 0;
-        if (usage <= lease.settled) return;
-        vm.prank(operator);
-        book.waive(terms, lease.settled + uint32((seed >> 8) % (usage - lease.settled)));
-    }
-
-    function finalize(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, LeaseState.Live);
-        if (lease.state != LeaseState.Live || _now() < uint256(lease.stopAt) + F) return;
-        vm.prank(stranger);
-        book.finalize(terms);
-    }
-
-    function closeBoth(uint256 seed) external watched {
-        (, Terms memory terms, LeaseView memory lease) = _at(seed, seed % 4 == 0 ? LeaseState.Pending : LeaseState.Live);
-        if (seed % 5 != 0) return;
-        uint32 cum;
-        if (lease.state == LeaseState.Live) {
-            uint256 until = _now() < lease.stopAt ? _now() : lease.stopAt;
-            uint32 elapsed = uint32(until - lease.startAt);
-            cum = lease.settled + uint32((seed >> 8) % (elapsed - lease.settled + 1));
-        } else if (lease.state != LeaseState.Pending) {
-            return;
-        }
-        uint40 deadline = uint40(_now());
-        bytes memory signature = _signClose(DUTY_KEY, terms, cum, deadline);
-        vm.prank(tenant);
-        book.closeBoth(terms, cum, deadline, signature, "");
-    }
-
-    // ---------------------------------------------------------------- money that leaves
-
-    function claim(uint256) external watched {
-        (uint128 claimable,) = book.earnings(pid, 0);
-        if (claimable == 0) return;
-        book.claim(pid, 0);
-    }
-
-    function pushFees(uint256) external watched {
-        if (book.fees(0) == 0) return;
-        book.pushFees(0);
-    }
-
-    function withdrawCredit(uint256) external watched {
-        if (book.credits(refundTo, 0) == 0) return;
-        vm.prank(refundTo);
-        book.withdrawCredit(0, refundTo);
-    }
-
-    function unbond(uint256 seed) external watched {
-        uint64 free = vault.freeOf(pid, 0);
-        if (free < 500 * DOLLAR) return;
-        vm.prank(owner);
-        vault.requestUnbond(pid, 0, uint64(1 + seed % DOLLAR));
-    }
-
-    // ---------------------------------------------------------------- the rules
-
-    /// @dev Fails unless leases of every fate have been seen.
-    function reached() external view {
-        Reputation memory record = book.reputation(pid);
-        yes(record.started > 10, "started");
-        yes(record.declined != 0, "declined");
-        yes(record.expiredPending != 0, "expired");
-        yes(record.stoppedByTenant != 0, "stopped by the tenant and finalized");
-        yes(record.noticeGiven != 0, "notice");
-        yes(record.faulted != 0, "fault");
-        yes(record.paid > record.signedPaid && record.signedPaid != 0, "paid, and signed for");
-        yes(dollar.balanceOf(payout) != 0, "claimed");
-        yes(dollar.balanceOf(treasury) != 0, "fees");
-        yes(dollar.balanceOf(refundTo) != 0, "refunds");
-        yes(lastGen[0] > 1 && lastGen[1] > 1 && lastGen[2] > 1 && lastGen[3] > 1, "lanes reused");
-    }
-
-    function check() external view {
-        uint256 expected = book.fees(0) + book.credits(refundTo, 0);
+    function _inBook(uint8 token) private view returns (uint256 sum) {
+        sum = book.fees(token);
         for (uint256 i = 0; i < waiting.length; ++i) {
-            expected += waiting[i].deposit;
+            if (waiting[i].token == token) sum += waiting[i].deposit;
         }
-        uint256 bonds;
-        for (uint32 lane = 0; lane < LANES; ++lane) {
-            LeaseView memory lease = _lease(lane);
-            Terms memory terms = _held[lane];
-            if (lease.state != LeaseState.Pending && lease.state != LeaseState.Live) continue;
-            uint256 holdback = Rent.holdbackUp(terms.ratePerHour, terms.grace, terms.minCommit, terms.earlyFeeBps);
-            expected += lease.balance + holdback;
-            eq(lease.balance + Rent.rentDown(lease.settled, lease.ratePerHour), put[lane], "I2");
-            if (lease.state == LeaseState.Pending) {
-                bonds += terms.bond;
-                eq(lease.settled, 0, "I3: nothing is settled before the start");
-            } else {
-                uint256 until = _now() < lease.stopAt ? _now() : lease.stopAt;
-                atMost(lease.settled, until - lease.startAt, "I3");
+        for (uint256 slot = 0; slot < SLOTS; ++slot) {
+            Hot hot = _hot(slot);
+            bool open = hot.state() == LeaseState.Pending || hot.state() == LeaseState.Live;
+            if (open && hot.token() == token) sum += hot.balance() + _heldBack(slot);
+        }
+        for (uint32 providerId = 1; providerId < 3; ++providerId) {
+            (uint128 claimable, uint128 vesting) = book.earnings(providerId, token);
+            sum += uint256(claimable) + vesting + book.frozenOf(providerId, token);
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            sum += book.credits(_creditor(i), token);
+        }
+    }
+
+    function _heldBack(uint256 slot) private view returns (uint256) {
+        Terms storage terms = held[slot];
+        return Rent.holdbackUp(terms.ratePerHour, terms.grace, terms.minCommit, terms.earlyFeeBps);
+    }
+
+    function _inVault(uint8 token) private view returns (uint256 sum) {
+        sum = vault.burned(token);
+        for (uint32 providerId = 1; providerId < 3; ++providerId) {
+            sum += vault.stakeOf(providerId, token).amount;
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            sum += vault.credits(_creditor(i), token);
+        }
+    }
+
+    function _inCourt(uint8 token) private view returns (uint256 sum) {
+        for (uint256 i = 0; i < cases.length; ++i) {
+            IDisputeCourt.Dispute memory dispute = realCourt.disputeOf(cases[i]);
+            if (dispute.token != token) continue;
+            if (dispute.phase == IDisputeCourt.Phase.Contested) sum += dispute.bond;
+            bool two = dispute.phase == IDisputeCourt.Phase.Answered || dispute.phase == IDisputeCourt.Phase.Ruled;
+            if (two) sum += 2 * uint256(dispute.bond);
+        }
+        for (uint256 i = 0; i < 8; ++i) {
+            sum += realCourt.credits(_party(i), token);
+        }
+    }
+
+    // ---------------------------------------------------------------- I2, I3, I4: leases
+
+    function checkLeases() external view {
+        for (uint256 slot = 0; slot < SLOTS; ++slot) {
+            Hot hot = _hot(slot);
+            LeaseState state = hot.state();
+            if (state != LeaseState.Pending && state != LeaseState.Live) continue;
+            eq(hot.balance() + Rent.rentDown(hot.settled(), hot.rate()), put[slot], "I2: paid is the settled rent");
+            eq(hot.rate(), held[slot].ratePerHour, "I2: the rate of the terms");
+            if (state == LeaseState.Pending) eq(hot.settled(), 0, "I3: settled before the start");
+            else atMost(hot.settled(), _ran(slot), "I3: settled more than ran");
+            if (state != LeaseState.Live) continue;
+            atMost(hot.stopAt(), uint256(hot.startAt()) + held[slot].maxDuration, "I4: a clock beyond its duration");
+            yes(hot.stopAt() >= hot.startAt(), "I4: a clock before its start");
+        }
+    }
+
+    // ---------------------------------------------------------------- I6, I13: what others can hold and take
+
+    function checkDisputes() external view {
+        uint256[2][2] memory frozen;
+        uint256[2][2] memory reserved;
+        for (uint256 i = 0; i < cases.length; ++i) {
+            uint96 id = cases[i];
+            Freeze memory record = book.freezeOf(id);
+            atMost(record.amount, record.total, "I6: frozen is a part of all that was");
+            yes(record.amount == 0 || record.until <= _now() + 21 days, "I6: a freeze ends");
+            IStakeVault.Liability memory used = vault.liabilityOf(id);
+            atMost(uint256(used.slashed) + used.reserved, liabilityOf[id], "I13: slashed and reserved");
+            uint256 side = (id >> 64) - 1;
+            frozen[side][record.token] += record.amount;
+            for (uint8 slot = 0; slot < 2; ++slot) {
+                IStakeVault.Reserve memory kept = vault.reserveOf(slot, id);
+                reserved[side][kept.token] += kept.amount;
             }
         }
-        (uint128 claimable, uint128 vesting) = book.earnings(pid, 0);
-        eq(dollar.balanceOf(address(book)), expected + claimable + vesting, "I1");
-        eq(dollar.balanceOf(address(vault)), vault.stakeOf(pid, 0).amount + vault.burned(0), "SV-1");
-        eq(vault.stakeOf(pid, 0).locked, bonds, "SV-2: locked");
-        atMost(
-            uint256(vault.stakeOf(pid, 0).locked) + vault.stakeOf(pid, 0).unbonding,
-            vault.stakeOf(pid, 0).amount,
-            "SV-2"
-        );
-        eq(vault.burned(0), burnedDeposits, "I9");
+        for (uint32 side = 0; side < 2; ++side) {
+            for (uint8 token = 0; token < 2; ++token) {
+                eq(book.frozenOf(side + 1, token), frozen[side][token], "I6: frozen for no lease");
+                eq(vault.reservedOf(side + 1, token), reserved[side][token], "SV-3: reserved for no lease");
+            }
+        }
+    }
+
+    function checkStakes() external view {
+        for (uint32 side = 0; side < 2; ++side) {
+            for (uint8 token = 0; token < 2; ++token) {
+                uint256 bonds = 0;
+                for (uint256 slot = side * LANES; slot < (side + 1) * LANES; ++slot) {
+                    bool pending = _hot(slot).state() == LeaseState.Pending && _hot(slot).token() == token;
+                    if (pending) bonds += held[slot].bond;
+                }
+                IStakeVault.Stake memory now_ = vault.stakeOf(side + 1, token);
+                uint64 reserved = vault.reservedOf(side + 1, token);
+                eq(now_.locked, bonds, "SV-2: locked is the bonds of pending leases");
+                atMost(uint256(now_.locked) + now_.unbonding, now_.amount, "SV-2: locked and unbonding");
+                atMost(uint256(now_.locked) + reserved, now_.amount, "SV-2: locked and reserved");
+                yes(now_.contested == (reserved != 0), "SV-2: the flag");
+            }
+        }
+    }
+
+    /// @dev I9.
+    function checkBurns() external view {
+        eq(burnedBonds[0], burnedDeposits[0], "I9: dollars");
+        eq(burnedBonds[1], burnedDeposits[1], "I9: coins");
+        atMost(burnedBonds[0], book.fees(0) + 1e18, "I9");
+    }
+
+    // ---------------------------------------------------------------- that something happens
+
+    /// @dev Fails with the name of an act that never succeeded.
+    function reached() external view {
+        bytes32[62] memory acts = [
+            bytes32("post"),
+            "post by the agent",
+            "relayed order",
+            "order by permit",
+            "sponsored order",
+            "authorized",
+            "cancel",
+            "cancel after the expiry",
+            "accept",
+            "accept by the agent",
+            "accept sent by another",
+            "two lots",
+            "fill",
+            "take",
+            "start",
+            "decline",
+            "expire",
+            "report",
+            "report sent again",
+            "jump refused",
+            "settle",
+            "work",
+            "waive",
+            "redeem",
+            "topUp",
+            "stop by the tenant",
+            "stop that another sent",
+            "stop by the provider",
+            "stop by a stranger refused",
+            "compensation",
+            "notice",
+            "evict",
+            "amend",
+            "finalize",
+            "early fee",
+            "closeBoth",
+            "close before the start",
+            "claim",
+            "pushFees",
+            "withdrawCredit",
+            "distribute",
+            "stake",
+            "requestUnbond",
+            "completeUnbond",
+            "pushBurned",
+            "slashed stake withdrawn",
+            "reserve by another slasher",
+            "slash by another slasher",
+            "unreserve",
+            "contest",
+            "answer",
+            "rule",
+            "veto",
+            "dispute ended by silence",
+            "dispute lapsed",
+            "dispute won by the tenant",
+            "dispute won by the provider",
+            "freeze lifted by anyone",
+            "bond withdrawn",
+            "pause",
+            "donate",
+            "refuse"
+        ];
+        for (uint256 i = 0; i < acts.length; ++i) {
+            yes(done[acts[i]] != 0, string(abi.encodePacked(acts[i])));
+        }
+    }
+
+    // ---------------------------------------------------------------- I7: the end, alone
+
+    /// @dev Everything that is open ends by strangers and by the one party whose it is: tenants, providers' keys, court, arbiter,
+    /// guardian and admin do nothing. A market that is paused or closed for new orders changes nothing of it.
+    function windDown() external {
+        if (_now() >= params.pausedUntil()) _tryPause();
+        _decide(abi.encodeCall(params.setTokenOpen, (0, false)));
+        _skip(25 days);
+        while (waiting.length != 0) {
+            vm.prank(stranger);
+            book.cancelOrder(waiting[0]);
+            _forget(0);
+        }
+        for (uint256 slot = 0; slot < SLOTS; ++slot) {
+            LeaseState state = _hot(slot).state();
+            if (state == LeaseState.Pending) _endPending(slot, true);
+            if (state == LeaseState.Live) _finalize(slot);
+        }
+        _look();
+        for (uint256 i = 0; i < cases.length; ++i) {
+            _conclude(cases[i]);
+            _letGo(cases[i]);
+        }
+        for (uint256 side = 0; side < 2; ++side) {
+            for (uint8 token = 0; token < 2; ++token) {
+                uint64 free = vault.freeOf(uint32(side + 1), token);
+                vm.prank(owners[side]);
+                if (free != 0) vault.requestUnbond(uint32(side + 1), token, free);
+            }
+        }
+        _skip(vault.unbondTime());
+        for (uint256 i = 0; i < 3; ++i) {
+            coin.refuse(_creditor(i), false);
+        }
+        for (uint8 token = 0; token < 2; ++token) {
+            _collect(token);
+        }
+        for (uint256 id = 1; id < 16; ++id) {
+            yes(bytes(breach[id]).length == 0, breach[id]);
+        }
+    }
+
+    function _tryPause() private {
+        try this.pauseNow() {} catch {}
+    }
+
+    function pauseNow() external {
+        _guard(abi.encodeCall(params.pause, ()));
+    }
+
+    function _collect(uint8 token) private {
+        for (uint32 providerId = 1; providerId < 3; ++providerId) {
+            _claim(providerId, token);
+            _completeUnbond(providerId, token);
+            eq(vault.stakeOf(providerId, token).amount, 0, "I7: stake that cannot leave");
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            _withdraw(_creditor(i), token);
+            _withdrawSlashed(_creditor(i), token);
+        }
+        for (uint256 i = 0; i < 8; ++i) {
+            _withdrawBond(_party(i), token);
+        }
+        _pushFees(token);
+        _pushBurned(token);
+        eq(_balance(address(book), token), 0, "I7: money that nobody reaches in the book");
+        eq(_balance(address(vault), token), 0, "I7: in the vault");
+        eq(_balance(address(realCourt), token), 0, "I7: in the court");
     }
 }

@@ -84,7 +84,7 @@ contract AuthDollar is ERC20, ERC20Permit {
         shortBy = amount;
     }
 
-    function decimals() public pure override returns (uint8) {
+    function decimals() public pure virtual override returns (uint8) {
         return 6;
     }
 
@@ -106,6 +106,24 @@ contract AuthDollar is ERC20, ERC20Permit {
         require(ecrecover(_hashTypedDataV4(structHash), v, r, s) == from, "signature");
         authorizationState[from][nonce] = true;
         _transfer(from, to, value - shortBy);
+    }
+}
+
+/// @notice A coin of eighteen decimals with the same ways to pay, which moves nothing to accounts it refuses.
+contract PickyCoin is AuthDollar {
+    mapping(address => bool) public refused;
+
+    function refuse(address who, bool value) external {
+        refused[who] = value;
+    }
+
+    function decimals() public pure override returns (uint8) {
+        return 18;
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        require(!refused[to], "refused");
+        super._update(from, to, value);
     }
 }
 

@@ -9,15 +9,19 @@ mod examples;
 mod failover;
 mod flow;
 mod gateway;
+mod hostile;
+mod jobs;
 mod kinds;
 mod mistakes;
 mod nonce;
 mod orphan;
 mod outages;
 mod pod;
+mod post;
 mod raw;
 mod refusals;
 mod reorg;
+mod rivals;
 #[path = "../traces/mod.rs"]
 mod traces;
 
@@ -73,6 +77,22 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         gateway::refusals,
     ),
     (
+        "a_manifest_that_takes_devices_by_a_variable_is_refused_and_its_lease_declined",
+        hostile::devices_by_variable,
+    ),
+    (
+        "a_container_that_asks_for_no_devices_sees_none",
+        hostile::devices_of_others,
+    ),
+    (
+        "root_is_refused_unless_the_offer_serves_it_and_then_it_may_little",
+        hostile::root,
+    ),
+    (
+        "a_lease_gets_what_was_held_for_it_though_others_wait_for_the_same_devices",
+        rivals::lose_what_is_held,
+    ),
+    (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
         outages::operator_killed,
     ),
@@ -96,6 +116,14 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality",
         close::stop_and_finalize,
+    ),
+    (
+        "a_job_that_ended_frees_its_devices_at_once_is_signed_for_unasked_and_costs_what_ran",
+        jobs::closed_by_its_tenant,
+    ),
+    (
+        "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
+        jobs::left_by_its_tenant,
     ),
     (
         "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",

@@ -703,6 +703,8 @@ fn patient_gateway(scene: &Scene) -> Result<()> {
             "absent",
             "--listen",
             "127.0.0.1:0",
+            "--ops-address",
+            "127.0.0.1:0",
             "--tls-dir",
             &tls,
         ])

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod manifest;
 mod names;
 pub mod needs;
+pub mod offer;
 pub mod order;
 pub mod session;
 pub mod signing;
