@@ -1,6 +1,7 @@
-//! `leaseport lease ls|get|usage`: leases as the chain tells them, and what the provider's gateway adds.
+//! `leaseport lease ls|get|usage|voucher`: leases as the chain tells them, and what the provider's gateway adds.
 
 pub mod usage;
+pub mod voucher;
 
 use alloy::primitives::{Address, B256};
 use clap::{Args, Subcommand};
@@ -41,6 +42,8 @@ pub enum LeaseVerb {
     Get(GetArgs),
     /// Check what its provider signed, and print the bill so far.
     Usage(usage::UsageArgs),
+    /// Sign for what was delivered: the provider can claim that money at once.
+    Voucher(voucher::VoucherArgs),
 }
 
 /// List leases.
@@ -177,7 +180,7 @@ pub fn lease_row(metered: Metered<'_>, now: ChainSeconds, currency: String) -> L
         lease_id: lease.key.id,
         state: phase_word(lease.phase(now)),
         order_hash: lease.order_hash(),
-        terms_hash: lease.key.terms,
+        terms_hash: lease.signed_as().terms,
         provider_id: lease.key.id.provider.0.to_string(),
         tenant: lease.tenant(),
         currency,
@@ -211,6 +214,7 @@ pub async fn run(args: &LeaseArgs) -> Result<(), TenantError> {
         LeaseVerb::Ls(args) => ls(args).await,
         LeaseVerb::Get(args) => get(args).await,
         LeaseVerb::Usage(args) => usage::run(args).await,
+        LeaseVerb::Voucher(args) => voucher::run(args).await,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
             signing::{digest, domain},
             statement::{Draft, Statement, tree},
         },
-        ids::ProviderId,
+        ids::{LeaseKey, ProviderId, TermsHash},
         usage::lanes,
         view::ChainView,
     },
@@ -47,7 +47,7 @@ pub(super) async fn prepare(
     let shares = shares(context, provider, id, view, report);
     let signed = shares
         .iter()
-        .map(|share| (receipt_of(&share.object), share.draft.cum));
+        .map(|share| (receipt_of(&share.object, &share.draft.lease), share.draft.cum));
     if let Some(root) = standing(signed) {
         return Ok(root);
     }
@@ -58,11 +58,12 @@ pub(super) async fn prepare(
     let signer = transact.signer(&wallet, &home).await?;
     let domain = domain(market.chain, market.lease_book);
     for share in shares {
+        let terms = share.draft.lease.terms;
         let receipt = share.draft.receipt(tree.root());
         let signature = sign(signer.as_ref(), digest(&receipt, &domain)).await?;
         let bytes: Bytes = signature.parse().unwrap_or_default();
         if let Some(statement) = share.draft.signed(&tree, bytes) {
-            keep(context, &share.object, &statement, signature).await?;
+            keep(context, &share.object, (terms, &statement), signature).await?;
         }
     }
     Ok(tree.root())
@@ -91,8 +92,8 @@ fn shares(
         let status = object.status.as_ref();
         let devices = status.map(|status| status.devices.as_slice()).unwrap_or_default();
         let draft = Draft {
-            lease: lease.key,
-            from: receipt_of(object)
+            lease: lease.signed_as(),
+            from: receipt_of(object, &lease.signed_as())
                 .and_then(|receipt| u64::try_from(receipt.as_of).ok())
                 .unwrap_or(lease.start_at.0),
             to: view.now().0.min(lease.stop_at.0),
@@ -107,8 +108,11 @@ fn shares(
     .collect()
 }
 
-fn receipt_of(lease: &ComputeLease) -> Option<&UsageReceipt> {
-    lease.status.as_ref()?.usage.as_ref()?.receipt.as_ref()
+/// The newest receipt, if it is for these terms: one from before an amendment counts other seconds.
+fn receipt_of<'a>(lease: &'a ComputeLease, signed_as: &LeaseKey) -> Option<&'a UsageReceipt> {
+    let receipt = lease.status.as_ref()?.usage.as_ref()?.receipt.as_ref()?;
+    let terms = receipt.terms_hash.as_ref().unwrap_or(&lease.spec.terms_hash);
+    (terms.parse().ok() == Some(signed_as.terms.0)).then_some(receipt)
 }
 
 /// The root under which all these counts were signed already, if they were signed together.
@@ -127,7 +131,7 @@ fn standing<'a>(shares: impl Iterator<Item = (Option<&'a UsageReceipt>, u32)>) -
 async fn keep(
     context: &Context,
     lease: &ComputeLease,
-    statement: &Statement,
+    (terms, statement): (TermsHash, &Statement),
     signature: String,
 ) -> Result<(), ActError> {
     let shelf = Shelf {
@@ -148,6 +152,7 @@ async fn keep(
     }
     let receipt = UsageReceipt {
         cum: statement.cum.into(),
+        terms_hash: Some(terms.to_string()),
         as_of: i64::try_from(statement.to).unwrap_or(i64::MAX),
         root: statement.root.to_string(),
         signature,

@@ -13,3 +13,4 @@ pub mod session;
 pub mod signing;
 pub mod statement;
 pub mod terms;
+pub mod voucher;

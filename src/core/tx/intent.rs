@@ -44,6 +44,10 @@ pub enum IntentKind {
     Report,
     /// Usage becomes debt paid.
     Settle,
+    /// Usage that the tenant signed becomes money that can be claimed at once.
+    Redeem,
+    /// The provider bills less than stands on chain.
+    Waive,
     /// A side stops a lease.
     Stop,
     /// After the final window a stopped lease is closed.
@@ -63,12 +67,14 @@ pub struct UnknownIntentKind(pub String);
 
 impl IntentKind {
     /// Every kind, for tables and for reading a kind back.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::PostBid,
         Self::Start,
         Self::Decline,
         Self::Report,
         Self::Settle,
+        Self::Redeem,
+        Self::Waive,
         Self::Stop,
         Self::Finalize,
         Self::CloseBoth,
@@ -84,6 +90,8 @@ impl IntentKind {
             Self::Decline => "Decline",
             Self::Report => "Report",
             Self::Settle => "Settle",
+            Self::Redeem => "Redeem",
+            Self::Waive => "Waive",
             Self::Stop => "Stop",
             Self::Finalize => "Finalize",
             Self::CloseBoth => "CloseBoth",
@@ -101,6 +109,8 @@ impl IntentKind {
             | Self::Decline
             | Self::Report
             | Self::Settle
+            | Self::Redeem
+            | Self::Waive
             | Self::Stop
             | Self::Finalize
             | Self::CloseBoth
@@ -180,8 +190,8 @@ mod tests {
     proptest! {
         #[test]
         fn two_wants_share_an_id_only_if_all_three_parts_agree(
-            a in ("[a-z0-9-]{0,12}", 0usize..9, "[a-z0-9-]{0,12}"),
-            b in ("[a-z0-9-]{0,12}", 0usize..9, "[a-z0-9-]{0,12}"),
+            a in ("[a-z0-9-]{0,12}", 0usize..11, "[a-z0-9-]{0,12}"),
+            b in ("[a-z0-9-]{0,12}", 0usize..11, "[a-z0-9-]{0,12}"),
         ) {
             let id = |(uid, kind, epoch): &(String, usize, String)| IntentId::of(uid, IntentKind::ALL[*kind], epoch);
             prop_assert_eq!(id(&a) == id(&b), a == b);
