@@ -19,6 +19,7 @@ mod refusals;
 mod reorg;
 #[path = "../traces/mod.rs"]
 mod traces;
+mod vouchers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -96,6 +97,11 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality",
         close::stop_and_finalize,
     ),
+    (
+        "a_voucher_makes_what_the_tenant_signed_claimable_at_once",
+        vouchers::redeemed,
+    ),
+    ("waived_seconds_leave_the_chain_and_the_bill", vouchers::waived),
     (
         "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",
         reorg::opening_removed,
