@@ -140,6 +140,7 @@ pub const PHASES: &[&str] = &[
     "Active",
     "Degraded",
     "Suspended",
+    "Finished",
     "Stopped",
     "Closed",
 ];

@@ -126,6 +126,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
         jobs::left_by_its_tenant,
     ),
+    (
         "a_voucher_makes_what_the_tenant_signed_claimable_at_once",
         vouchers::redeemed,
     ),
