@@ -378,7 +378,7 @@ impl Painted {
                 metric.name.to_owned(),
                 metric.help.to_owned(),
                 names,
-                std::collections::HashMap::new(),
+                Default::default(),
             )?);
         }
         let painted = Self {
