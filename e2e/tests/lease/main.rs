@@ -22,6 +22,7 @@ mod raw;
 mod refusals;
 mod reorg;
 mod rivals;
+mod sight;
 #[path = "../traces/mod.rs"]
 mod traces;
 mod vouchers;
@@ -164,6 +165,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         kinds::each_heals,
     ),
     ("the_examples_do_what_their_readmes_say", examples::as_written),
+    (
+        "prometheus_scrapes_the_operator_and_answers_every_query_of_the_dashboards",
+        sight::scraped,
+    ),
     (
         "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
         nonce::moved_by_a_stranger,
