@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down twin-long prove fmt crds
+.PHONY: help demo check test audit down twin-long prove slither mutants fmt crds
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -32,6 +32,13 @@ twin-long: ## 10,000 random traces of the money, model against bytecode (TWIN_SE
 
 prove: ## Proves the lemmas of contracts/test/symbolic for all inputs; installs halmos
 	@bash contracts/tools/halmos.sh
+
+slither: ## Static analysis of the contracts; installs slither
+	@bash contracts/check.sh --tools && bash contracts/tools/slither.sh
+
+mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --seed S" runs some; writes contracts/mutants/report.md
+	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run $(MUTANTS)
+
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
