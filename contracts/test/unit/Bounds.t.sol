@@ -109,6 +109,9 @@ contract BoundsTest is Trades {
         }
         eq(book.laneWord(pid, 4), 0, "before them");
         uint256[] memory less = new uint256[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            less[i] = 99 << (32 * i);
+        }
         vm.prank(operator);
         book.report(pid, 5, uint40(_now()), "root", less);
         for (uint32 i = 0; i < 3; ++i) {
