@@ -116,6 +116,11 @@ pub struct ProviderDuties {
     #[schemars(regex(pattern = pattern::DURATION), length(min = 2, max = pattern::DURATION_LENGTH))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("settleEvery must lie between 1s and 720h"))]
     pub settle_every: String,
+    /// Redeem what a lease's tenant signed (a voucher) once so much of it is not paid yet, in the token's units: `10`. What is redeemed can be
+    /// claimed at once; what is settled vests first.
+    #[serde(default = "redeem_above")]
+    #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
+    pub redeem_above: String,
     /// Claim earnings to the payout address once so much can be claimed, in the token's units: `10`.
     #[serde(default = "claim_above")]
     #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
@@ -167,6 +172,7 @@ impl Default for ProviderDuties {
         Self {
             report_every: report_every(),
             settle_every: settle_every(),
+            redeem_above: redeem_above(),
             claim_above: claim_above(),
             disputes: DisputeDuties::default(),
         }
@@ -179,6 +185,10 @@ fn report_every() -> String {
 
 fn settle_every() -> String {
     "24h".to_owned()
+}
+
+fn redeem_above() -> String {
+    "10".to_owned()
 }
 
 fn claim_above() -> String {

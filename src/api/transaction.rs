@@ -63,8 +63,8 @@ pub struct TransactionIntent {
     /// Hash of the subject's uid, the kind and the epoch; at most one transaction of a wallet carries it.
     #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
     pub id: String,
-    /// `PostBid`, `Start`, `Decline`, `Report`, `Settle`, `Stop`, `Finalize`, `CloseBoth`, `Claim`, `Approve`, `Answer`, `Conclude` or
-    /// `Withdraw`.
+    /// `PostBid`, `Start`, `Decline`, `Report`, `Settle`, `Redeem`, `Waive`, `Stop`, `Finalize`, `CloseBoth`, `Claim`, `Approve`, `Answer`,
+    /// `Conclude` or `Withdraw`.
     pub kind: IntentKind,
     /// Object it is for.
     pub subject: IntentSubject,
@@ -86,6 +86,10 @@ pub enum IntentKind {
     Report,
     /// Turns usage into money.
     Settle,
+    /// Turns usage that the tenant signed into money that can be claimed at once.
+    Redeem,
+    /// Lowers what a lease is billed.
+    Waive,
     /// Stops a lease.
     Stop,
     /// Closes a stopped lease after its final window.

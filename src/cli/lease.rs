@@ -1,6 +1,7 @@
-//! `leaseport lease ls|get|usage|wait`: leases as the chain tells them, and what the provider's gateway adds.
+//! `leaseport lease ls|get|usage|voucher|wait`: leases as the chain tells them, and what the provider's gateway adds.
 
 pub mod usage;
+pub mod voucher;
 pub mod wait;
 
 use alloy::primitives::{Address, B256};
@@ -44,6 +45,8 @@ pub enum LeaseVerb {
     Usage(usage::UsageArgs),
     /// Wait until it has started, its Job has ended, or it is closed.
     Wait(wait::WaitArgs),
+    /// Sign for what was delivered: the provider can claim that money at once.
+    Voucher(voucher::VoucherArgs),
 }
 
 /// List leases.
@@ -180,7 +183,7 @@ pub fn lease_row(metered: Metered<'_>, now: ChainSeconds, currency: String) -> L
         lease_id: lease.key.id,
         state: phase_word(lease.phase(now)),
         order_hash: lease.order_hash(),
-        terms_hash: lease.key.terms,
+        terms_hash: lease.signed_as().terms,
         provider_id: lease.key.id.provider.0.to_string(),
         tenant: lease.tenant(),
         currency,
@@ -215,6 +218,7 @@ pub async fn run(args: &LeaseArgs) -> Result<(), TenantError> {
         LeaseVerb::Get(args) => get(args).await,
         LeaseVerb::Usage(args) => usage::run(args).await,
         LeaseVerb::Wait(args) => wait::run(args).await,
+        LeaseVerb::Voucher(args) => voucher::run(args).await,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
             signing::{digest, domain},
             statement::{Draft, Statement, tree},
         },
-        ids::ProviderId,
+        ids::{LeaseKey, ProviderId, TermsHash},
         usage::lanes,
         view::ChainView,
     },
@@ -91,7 +91,7 @@ impl Signing<'_> {
         }
         let signed = current
             .iter()
-            .map(|share| (receipt_of(&share.object), share.draft.cum));
+            .map(|share| (receipt_of(&share.object, &share.draft.lease), share.draft.cum));
         if let Some(root) = standing(signed) {
             return Ok((root, Vec::new()));
         }
@@ -99,11 +99,12 @@ impl Signing<'_> {
         let tree = tree(&drafts);
         let mut not_kept = Vec::new();
         for share in current {
+            let terms = share.draft.lease.terms;
             let receipt = share.draft.receipt(tree.root());
             let signature = sign(self.signer, digest(&receipt, self.domain)).await?;
             let bytes: Bytes = signature.parse().unwrap_or_default();
             if let Some(statement) = share.draft.signed(&tree, bytes)
-                && let Some(error) = self.keep(&share.object, &statement, signature).await?
+                && let Some(error) = self.keep(&share.object, (terms, &statement), signature).await?
             {
                 not_kept.push((share.object, error));
             }
@@ -126,7 +127,7 @@ impl Signing<'_> {
             })?;
         Ok(Share {
             draft: Draft {
-                from: as_of(&object).unwrap_or(share.draft.from),
+                from: as_of(&object, &share.draft.lease).unwrap_or(share.draft.from),
                 ..share.draft
             },
             object: Arc::new(object),
@@ -138,7 +139,7 @@ impl Signing<'_> {
     async fn keep(
         &self,
         lease: &ComputeLease,
-        statement: &Statement,
+        (terms, statement): (TermsHash, &Statement),
         signature: String,
     ) -> Result<Option<EvidenceError>, ActError> {
         let shelf = Shelf {
@@ -160,6 +161,7 @@ impl Signing<'_> {
         }
         let receipt = UsageReceipt {
             cum: statement.cum.into(),
+            terms_hash: Some(terms.to_string()),
             as_of: i64::try_from(statement.to).unwrap_or(i64::MAX),
             root: statement.root.to_string(),
             signature,
@@ -192,8 +194,8 @@ fn shares(
         let status = object.status.as_ref();
         let devices = status.map(|status| status.devices.as_slice()).unwrap_or_default();
         let draft = Draft {
-            lease: lease.key,
-            from: as_of(object).unwrap_or(lease.start_at.0),
+            lease: lease.signed_as(),
+            from: as_of(object, &lease.signed_as()).unwrap_or(lease.start_at.0),
             to: view.now().0.min(lease.stop_at.0),
             cum: to.saturating_sub(lease.lane_base),
             devices: devices.iter().map(|device| device.uuid.clone()).collect(),
@@ -207,12 +209,15 @@ fn shares(
 }
 
 /// The instant of the newest receipt.
-fn as_of(lease: &ComputeLease) -> Option<u64> {
-    u64::try_from(receipt_of(lease)?.as_of).ok()
+fn as_of(lease: &ComputeLease, signed_as: &LeaseKey) -> Option<u64> {
+    u64::try_from(receipt_of(lease, signed_as)?.as_of).ok()
 }
 
-fn receipt_of(lease: &ComputeLease) -> Option<&UsageReceipt> {
-    lease.status.as_ref()?.usage.as_ref()?.receipt.as_ref()
+/// The newest receipt, if it is for these terms: one from before an amendment counts other seconds.
+fn receipt_of<'a>(lease: &'a ComputeLease, signed_as: &LeaseKey) -> Option<&'a UsageReceipt> {
+    let receipt = lease.status.as_ref()?.usage.as_ref()?.receipt.as_ref()?;
+    let terms = receipt.terms_hash.as_ref().unwrap_or(&lease.spec.terms_hash);
+    (terms.parse().ok() == Some(signed_as.terms.0)).then_some(receipt)
 }
 
 /// The root under which all these counts were signed already, if they were signed together.

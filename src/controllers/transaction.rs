@@ -131,6 +131,8 @@ const fn intent_label(kind: IntentKind) -> &'static str {
         IntentKind::Decline => "Decline",
         IntentKind::Report => "Report",
         IntentKind::Settle => "Settle",
+        IntentKind::Redeem => "Redeem",
+        IntentKind::Waive => "Waive",
         IntentKind::Stop => "Stop",
         IntentKind::Finalize => "Finalize",
         IntentKind::CloseBoth => "CloseBoth",

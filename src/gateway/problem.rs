@@ -10,6 +10,7 @@ use super::directory::DirectoryError;
 use crate::core::documents::{
     exchange::{ParcelError, Problem},
     session::{Denial, denial::Standing},
+    voucher::VoucherError,
 };
 
 /// How long to wait while the operator makes a namespace.
@@ -71,6 +72,19 @@ impl From<ParcelError> for Refusal {
             | ParcelError::WrongHash { .. }
             | ParcelError::SecretMissing { .. }
             | ParcelError::SecretUnknown { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.reason(), error.to_string())
+    }
+}
+
+impl From<VoucherError> for Refusal {
+    fn from(error: VoucherError) -> Self {
+        let status = match &error {
+            VoucherError::OtherTerms { .. } => StatusCode::CONFLICT,
+            VoucherError::Stranger { .. } => StatusCode::FORBIDDEN,
+            VoucherError::Nothing | VoucherError::MoreThanSigned { .. } | VoucherError::Signature(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         };
         Self::new(status, error.reason(), error.to_string())
     }

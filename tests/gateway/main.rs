@@ -8,6 +8,7 @@
 )]
 
 mod leases;
+mod vouchers;
 
 use std::{
     collections::BTreeMap,
@@ -282,7 +283,7 @@ async fn a_manifest_that_comes_before_its_namespace_is_told_to_come_again() {
 async fn an_ended_lease_is_read_but_takes_no_manifest() {
     let world = World::start().await;
     world.memory.change(id("7-0-1"), |lease| {
-        lease.standing = leaseport::gateway::directory::Standing::Ended;
+        lease.standing = leaseport::gateway::directory::Standing::Stopped;
     });
     let client = world.tenant().await;
     assert_eq!(

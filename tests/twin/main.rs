@@ -1,6 +1,7 @@
-//! The twin: the model of the book's money (`core::escrow`, written from the design) and the bytecode that `market deploy` deploys do the same
-//! random acts of the same people at the same times, and agree after every step on who holds how much of both tokens, on every word of every
-//! lease and lane, on orders, stakes, earnings, credits, fees and records, and on whether the act was possible at all.
+//! The twin: the model of the market's money (`core::escrow`, written from the design) and the bytecode that `market deploy` deploys do the same
+//! random acts of the same people at the same times, and agree after every step on who holds how much of each token, on every word of every
+//! lease and lane, on orders, offers, stakes, earnings, credits, fees, records, freezes, reserves and disputes, and on whether the act was
+//! possible at all.
 //!
 //! `TWIN_TRACES` sets how many traces of a hundred steps are run (default 500), `TWIN_SEED` where they begin. A failure is shrunk by leaving
 //! out steps, and shows the steps that are left.

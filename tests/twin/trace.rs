@@ -181,7 +181,7 @@ impl Situation<'_> {
             return Step::Unpause;
         }
         // What is rare is seen to where it can be.
-        if dice.once_in(12)
+        if dice.once_in(8)
             && let Some(step) = self.dispute(dice)
         {
             return step;

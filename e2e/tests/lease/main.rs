@@ -24,6 +24,7 @@ mod reorg;
 mod rivals;
 #[path = "../traces/mod.rs"]
 mod traces;
+mod vouchers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -125,6 +126,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
         jobs::left_by_its_tenant,
     ),
+        "a_voucher_makes_what_the_tenant_signed_claimable_at_once",
+        vouchers::redeemed,
+    ),
+    ("waived_seconds_leave_the_chain_and_the_bill", vouchers::waived),
     (
         "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",
         reorg::opening_removed,

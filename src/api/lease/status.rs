@@ -59,6 +59,9 @@ pub struct ComputeLeaseStatus {
     /// The provider's signature over the final seconds: in answer to `closeRequest`, or unasked once `finish` is there. Written by the operator alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_offer: Option<CloseOffer>,
+    /// Usage that the tenant signed too: the highest voucher that came. Written by the gateway alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher: Option<LeaseVoucher>,
     /// Workload objects in the lease's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -137,6 +140,26 @@ pub struct CloseOffer {
     /// 65 bytes r, s, v by a report key, as 0x and hexadecimal digits.
     #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
     pub signature: String,
+}
+
+/// Usage that the tenant signed too (EIP-712 `Voucher`): its money can be claimed at once. A later one says more, never less.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseVoucher {
+    /// Billable seconds of the whole lease under these terms.
+    #[schemars(range(min = 1, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Hash of the terms it is signed for.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: String,
+    /// Tenant's or agent's address.
+    #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
+    pub by: String,
+    /// 65 bytes r, s, v by that address, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
+    pub signature: String,
+    /// When the gateway took it.
+    pub received_at: Time,
 }
 
 /// One workload object.
@@ -247,6 +270,9 @@ pub struct LeaseUsage {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub settled_seconds: i64,
+    /// The amendment that is counted under; none while the lease runs on the terms it was opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended: Option<AmendedUsage>,
     /// When the last report was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report: Option<Time>,
@@ -260,13 +286,29 @@ pub struct LeaseUsage {
     pub evidence: Vec<String>,
 }
 
+/// Where the count under amended terms begins: what was counted before is paid or given away, and never billed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AmendedUsage {
+    /// Hash of the terms in force.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: String,
+    /// Billable seconds that had been counted when the amendment was seen.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub before_seconds: i64,
+}
+
 /// The provider's signed count that goes with the last report (EIP-712 `Receipt`); the gateway hands it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageReceipt {
-    /// Billable seconds of the whole lease.
+    /// Billable seconds under the terms it is signed for.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub cum: i64,
+    /// Hash of those terms; none: the lease's `spec.termsHash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: Option<String>,
     /// Instant of the count, Unix seconds.
     #[schemars(range(min = 0))]
     pub as_of: i64,

@@ -143,6 +143,20 @@ pub(crate) fn started(id: LeaseId, start_at: u64, lane_base: u32) -> BookEvent {
     }
 }
 
+pub(crate) fn amended(next: Terms, start_at: u64, lane_base: u32) -> BookEvent {
+    BookEvent::Amended {
+        id: next.lease().unwrap_or(id(0, 1)),
+        cum: 0,
+        paid: MicroUnits::ZERO,
+        start_at: ChainSeconds(start_at),
+        stop_at: ChainSeconds(start_at + u64::from(next.maxDuration)),
+        lane_base,
+        balance: MicroUnits(4_000_000),
+        holdback: MicroUnits::ZERO,
+        terms: Arc::new(next),
+    }
+}
+
 pub(crate) fn usage(lane: u32, seconds: u32) -> BookEvent {
     BookEvent::Usage {
         provider: PROVIDER,

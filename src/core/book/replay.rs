@@ -251,6 +251,7 @@ impl Book {
             lane_base: 0,
             settled: 0,
             paid: MicroUnits::ZERO,
+            waivers: 0,
             bindings: B256::ZERO,
             stop: None,
             compensated: MicroUnits::ZERO,
@@ -350,9 +351,8 @@ impl Book {
                 holdback,
                 terms,
             } => match RatePerHour::new(terms.ratePerHour.to::<u64>()) {
-                // Usage and payment are counted under the terms in force.
+                // Usage and payment are counted under the terms in force; the lease stays the one that was opened.
                 Ok(rate) => self.change(at, *id, |lease| {
-                    lease.key.terms = terms.hash();
                     lease.terms = Arc::clone(terms);
                     lease.rate = rate;
                     lease.start_at = *start_at;
@@ -362,12 +362,16 @@ impl Book {
                     lease.holdback = *holdback;
                     lease.settled = 0;
                     lease.paid = MicroUnits::ZERO;
+                    lease.waivers = 0;
                     lease.stop = None;
                 }),
                 Err(error) => self.doubt(at, &format!("lease {id}: amended ratePerHour: {error}")),
             },
             BookEvent::Waived { id, lane_base, .. } => {
-                self.change(at, *id, |lease| lease.lane_base = *lane_base);
+                self.change(at, *id, |lease| {
+                    lease.lane_base = *lane_base;
+                    lease.waivers = lease.waivers.saturating_add(1);
+                });
             }
             BookEvent::Compensated { id, amount } => {
                 let token = self.lease_by_id(*id).map(|metered| metered.lease.terms.token);

@@ -113,6 +113,21 @@ pub fn settle(provider: ProviderId, lanes: &[Lane]) -> Bytes {
     call::<(Uint32, sol_data::Array<Uint32>)>("settle(uint32,uint32[])", &(provider.0, lanes))
 }
 
+/// `redeem`: up to `cum` seconds as `signature` over `Voucher` says, by tenant or agent.
+#[must_use]
+pub fn redeem(terms: &Terms, cum: u32, signature: &[u8]) -> Bytes {
+    call::<(Terms, Uint32, sol_data::Bytes)>(
+        &format!("redeem({TERMS},uint32,bytes)"),
+        &(terms.clone(), cum, Bytes::copy_from_slice(signature)),
+    )
+}
+
+/// `waive`: usage becomes `cum`, at least what is settled.
+#[must_use]
+pub fn waive(terms: &Terms, cum: u32) -> Bytes {
+    call::<(Terms, Uint32)>(&format!("waive({TERMS},uint32)"), &(terms.clone(), cum))
+}
+
 /// `stop` with a typed reason.
 #[must_use]
 pub fn stop(terms: &Terms, reason: u16) -> Bytes {
@@ -256,6 +271,8 @@ mod tests {
             ("decline", decline(&terms(), 1)),
             ("report", report(ProviderId(1), 0, 1, B256::ZERO, &[])),
             ("settle", settle(ProviderId(1), &[Lane(0)])),
+            ("redeem", redeem(&terms(), 0, &[])),
+            ("waive", waive(&terms(), 0)),
             ("stop", stop(&terms(), 1)),
             ("finalize", finalize(&terms())),
             ("closeBoth", close_both(&terms(), 0, 1, &[], &[])),

@@ -14,3 +14,4 @@ pub mod session;
 pub mod signing;
 pub mod statement;
 pub mod terms;
+pub mod voucher;

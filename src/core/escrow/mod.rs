@@ -1,6 +1,6 @@
-//! The book's money rules, as a state and the acts on it: written from the design (contracts: sections 2 to 7), not from the Solidity, so that
-//! the two can be held against each other (tests/twin), and so that the operator can ask what an act would do before it is sent. `core::book`
-//! is told what happened; this says what has to happen. Signatures, gas and events are not its business.
+//! The money rules of book, vault and court, as a state and the acts on it: written from the design (contracts: sections 2 to 7), not from the
+//! Solidity, so that the two can be held against each other (tests/twin), and so that the operator can ask what an act would do before it is
+//! sent. `core::book` is told what happened; this says what has to happen. Signatures, gas and events are not its business.
 //!
 //! An act that is refused changes nothing.
 

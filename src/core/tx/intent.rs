@@ -44,6 +44,10 @@ pub enum IntentKind {
     Report,
     /// Usage becomes debt paid.
     Settle,
+    /// Usage that the tenant signed becomes money that can be claimed at once.
+    Redeem,
+    /// The provider bills less than stands on chain.
+    Waive,
     /// A side stops a lease.
     Stop,
     /// After the final window a stopped lease is closed.
@@ -71,12 +75,14 @@ pub struct UnknownIntentKind(pub String);
 
 impl IntentKind {
     /// Every kind, for tables and for reading a kind back.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::PostBid,
         Self::Start,
         Self::Decline,
         Self::Report,
         Self::Settle,
+        Self::Redeem,
+        Self::Waive,
         Self::Stop,
         Self::Finalize,
         Self::CloseBoth,
@@ -96,6 +102,8 @@ impl IntentKind {
             Self::Decline => "Decline",
             Self::Report => "Report",
             Self::Settle => "Settle",
+            Self::Redeem => "Redeem",
+            Self::Waive => "Waive",
             Self::Stop => "Stop",
             Self::Finalize => "Finalize",
             Self::CloseBoth => "CloseBoth",
@@ -117,6 +125,8 @@ impl IntentKind {
             | Self::Decline
             | Self::Report
             | Self::Settle
+            | Self::Redeem
+            | Self::Waive
             | Self::Stop
             | Self::Finalize
             | Self::CloseBoth
@@ -200,8 +210,8 @@ mod tests {
     proptest! {
         #[test]
         fn two_wants_share_an_id_only_if_all_three_parts_agree(
-            a in ("[a-z0-9-]{0,12}", 0usize..13, "[a-z0-9-]{0,12}"),
-            b in ("[a-z0-9-]{0,12}", 0usize..13, "[a-z0-9-]{0,12}"),
+            a in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
+            b in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
         ) {
             let id = |(uid, kind, epoch): &(String, usize, String)| IntentId::of(uid, IntentKind::ALL[*kind], epoch);
             prop_assert_eq!(id(&a) == id(&b), a == b);

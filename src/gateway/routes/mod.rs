@@ -4,6 +4,7 @@ mod close;
 mod logs;
 mod manifest;
 mod read;
+mod voucher;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -41,19 +42,20 @@ pub fn router<D: LeaseDirectory>(gateway: Arc<Gateway<D>>) -> Router {
         .route("/v1/leases/{id}/status", get(read::status::<D>))
         .route("/v1/leases/{id}/usage", get(read::usage::<D>))
         .route("/v1/leases/{id}/logs", get(logs::get::<D>))
+        .route("/v1/leases/{id}/voucher", put(voucher::put::<D>))
         .route("/v1/leases/{id}/close", post(close::post::<D>))
         .fallback(|| async {
             Refusal::new(
                 StatusCode::NOT_FOUND,
                 "NoSuchPath",
-                "paths are /v1/leases/{id}/manifest, status, usage, logs and close",
+                "paths are /v1/leases/{id}/manifest, status, usage, logs, voucher and close",
             )
         })
         .method_not_allowed_fallback(|| async {
             Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "NoSuchMethod",
-                "PUT manifest, GET status, usage and logs, POST close",
+                "PUT manifest and voucher, GET status, usage and logs, POST close",
             )
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard::<D>))

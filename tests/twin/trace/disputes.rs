@@ -43,7 +43,7 @@ impl Situation<'_> {
         Some(match dispute.phase {
             DisputePhase::Contested => self.answer(dice, id),
             DisputePhase::Answered => self.rule(dice, id),
-            DisputePhase::Ruled if !dice.once_in(3) => {
+            DisputePhase::Ruled if !dice.once_in(4) => {
                 Step::Act(self.mostly(dice, &self.people.timelock), Act::Veto { id })
             }
             DisputePhase::Ruled | DisputePhase::Ended => match dice.below(4) {
@@ -204,7 +204,7 @@ impl Situation<'_> {
             .get(&id)
             .is_some_and(|freeze| self.now > freeze.until);
         let caller = if late { self.anyone(dice) } else { caller };
-        if dice.once_in(3) {
+        if dice.once_in(4) {
             return Some(Step::Act(caller, Act::Release { id }));
         }
         let amount = part(dice, amount).saturating_add(u64::from(dice.once_in(15)));
