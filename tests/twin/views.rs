@@ -111,6 +111,16 @@ impl Watch<'_> {
             let expected = slot.map_or((0, 0), |slot| (state_of(slot.phase), slot.amount.0));
             same("orderOf()", hash, (found.state, found.amount), expected)?;
         }
+        for terms in self.terms.clone() {
+            let hash = terms.hash();
+            let found = self.market.word("book.retiredTerms", &[hash.0.into()], 0);
+            same(
+                "retired",
+                terms.id,
+                found,
+                U256::from(self.model.is_retired(hash)),
+            )?;
+        }
         for offer in self.offers.clone() {
             let hash = offer.id();
             let found = self

@@ -178,16 +178,16 @@ impl Situation<'_> {
             .collect();
         // Where something can be frozen, that is tried before all else.
         let roll = dice.below(10);
-        if roll < 6 {
-            if let Some(terms) = self.contestable(dice) {
-                let terms = Box::new(terms);
-                let amount = MicroUnits(if dice.once_in(2) {
-                    u64::MAX
-                } else {
-                    dice.magnitude(46)
-                });
-                return Some(Step::Act(caller, Act::Freeze { terms, amount }));
-            }
+        if roll < 6
+            && let Some(terms) = self.contestable(dice)
+        {
+            let terms = Box::new(terms);
+            let amount = MicroUnits(if dice.once_in(2) {
+                u64::MAX
+            } else {
+                dice.magnitude(46)
+            });
+            return Some(Step::Act(caller, Act::Freeze { terms, amount }));
         }
         if roll > 8 || (frozen.is_empty() && !dice.once_in(10)) {
             return self.hold(dice, 0, caller);
