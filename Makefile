@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo check test audit down twin-long prove fuzz coverage fmt crds
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain
 	@bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core world-unit contracts prepare world lease
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
@@ -39,6 +39,12 @@ fuzz: ## The contracts' invariants and fuzz tests for hours (FUZZ_RUNS, FUZZ_DEP
 coverage: ## Branches and lines that the contracts' tests take, against their bars; after contracts/check.sh
 	@bash contracts/tools/coverage.sh
 
+slither: ## Static analysis of the contracts; installs slither
+	@bash contracts/check.sh --tools && bash contracts/tools/slither.sh
+
+mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --seed S" runs some; writes contracts/mutants/report.md
+	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run $(MUTANTS)
+
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
@@ -49,5 +55,13 @@ image: ## The container image, from the Dockerfile, by docker, podman or buildah
 fmt: ## Formats all sources
 	@cargo fmt --all
 
+metrics: ## Writes docs/metrics.md from the code
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test sight the_page_of_metrics_is_the_registry
+
 crds: ## Writes crds/ from the code
 	@cargo run --locked -q -p leaseport --bin leaseport -- crds --output-dir crds
+	@cp crds/*.yaml charts/leaseport/files/crds/
+
+manifests: ## Writes deploy/ and the table of values in charts/leaseport/README.md from the chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport --test chart
+	@LEASEPORT_WRITE=1 cargo test --locked -q -p leaseport-e2e --test chart manifests

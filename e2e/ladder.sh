@@ -36,12 +36,15 @@ for name in "$@"; do
     format) rung format cargo fmt --all -- --check ;;
     clippy) rung clippy cargo clippy --workspace --all-targets --locked -- -D warnings ;;
     core) rung core cargo test --locked --no-fail-fast -p leaseport --lib --tests ;;
+    sight) rung sight bash e2e/sight.sh ;;
     deny) rung deny bash e2e/deny.sh bans licenses sources ;;
     world-unit) rung world-unit cargo test --locked -p leaseport-e2e --lib ;;
     contracts) rung contracts bash contracts/check.sh ;;
     prepare) rung prepare cargo run --locked -q -p leaseport-e2e --bin leaseport-world -- prepare ;;
+    chart) rung chart cargo test --locked --no-fail-fast -p leaseport-e2e --test chart ;;
     world) rung world cargo test --locked --no-fail-fast -p leaseport-e2e --test world --test market -- --test-threads=1 --nocapture ;;
     lease) rung lease cargo test --locked -p leaseport-e2e --test lease -- --test-threads=1 --nocapture ;;
+    release) rung release cargo test --locked -p leaseport-e2e --test release -- --test-threads=1 --nocapture ;;
     *) echo "ladder: unknown rung $name" >&2; exit 2 ;;
   esac
 done

@@ -23,16 +23,17 @@ use crate::{
     config::OperatorConfig,
     controllers::{
         bid,
-        context::{Context, RESYNC, Transacts},
+        context::{Context, Desk, RESYNC, Transacts},
         lease, market, offer, orphan, provider, warning,
     },
     core::workload::names::{BID_LABEL, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL},
     kube_io::{
         KubeError,
         client::infer,
+        counted::counted,
         events::Events,
         lock::{Ended, Fence, Lock, Machine},
-        reconcile::{Outcome, Pace, run},
+        reconcile::{Load, Outcome, Pace, run},
         reflected::{Health, Reflected, Watches},
     },
     observe::{
@@ -41,10 +42,11 @@ use crate::{
         markets::Markets,
         meters::Meters,
         offer::in_play,
+        picture,
         stores::Stores,
     },
     ops_http::{self, Ready},
-    telemetry::{Metrics, MetricsError},
+    telemetry::{Metrics, MetricsError, Picture},
 };
 
 /// Name of the leader's Lease in the operator's own namespace.
@@ -101,6 +103,7 @@ pub async fn operator(
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let metrics = Metrics::new()?;
+    let client = counted(client, metrics.clone());
     let ready = Ready::default();
     let listener = ops_http::bind(config.ops_address)
         .await
@@ -137,6 +140,16 @@ pub async fn operator(
     let client = lock.fence().guard(client);
     let acting = CancellationToken::new();
     let context = context(&config, &client, &caches, &metrics, lock.fence());
+    metrics.painted_by({
+        let (eyes, meters, fence) = (context.eyes.clone(), context.meters.clone(), lock.fence());
+        move || {
+            if fence.holds() {
+                picture::paint(&eyes.stores, &eyes.markets, &meters)
+            } else {
+                Picture::standby()
+            }
+        }
+    });
     let mut loops = JoinSet::new();
     let moved = follow(&mut loops, &config, &context, &caches, &acting);
     let held = tokio::select! {
@@ -362,6 +375,7 @@ fn context(
         },
         meters: Meters::default(),
         transacts: Transacts::default(),
+        desk: Desk::default(),
         metrics: metrics.clone(),
         events: Events::new(client.clone(), "leaseport", &config.identity),
         pods: caches.pods.clone(),
@@ -628,6 +642,15 @@ fn spawn_paced<K, Pass>(
     let context = context.clone();
     let stopped = stop.clone().cancelled_owned();
     loops.spawn(async move {
-        run(pace, names, move |name| pass(context.clone(), name), stopped).await;
+        let metrics = context.metrics.clone();
+        let load = move |load: Load| metrics.load(pace.name, load.waiting, load.running);
+        run(
+            pace,
+            load,
+            names,
+            move |name| pass(context.clone(), name),
+            stopped,
+        )
+        .await;
     });
 }

@@ -207,7 +207,7 @@ fn valid(kind: &str) -> Value {
                     "refundTo": ADDRESS, "startWindow": "10m", "minDuration": "1h", "maxDuration": "48h", "minCommit": "0s",
                     "earlyFeeBps": 0, "notice": "24h", "grace": "10m", "slaPolicy": HASH,
                 },
-                "suspend": false,
+                "suspend": false, "waivedSeconds": 60,
             }),
         ),
         "ComputeTransaction" => (
@@ -455,6 +455,18 @@ fn breaches() -> Vec<(&'static str, bool, Value, &'static str)> {
         (
             "ComputeLease",
             UPDATE,
+            spec(json!({ "waivedSeconds": 59 })),
+            "waivedSeconds may only grow",
+        ),
+        (
+            "ComputeLease",
+            UPDATE,
+            spec(json!({ "waivedSeconds": null })),
+            "waivedSeconds may only grow",
+        ),
+        (
+            "ComputeLease",
+            UPDATE,
             spec(json!({ "offerRef": null })),
             "say where the lease came from",
         ),
@@ -561,6 +573,7 @@ fn every_rule_has_a_message_and_a_case_that_breaks_it() {
 fn people_may_suspend_and_close_a_lease_and_change_an_offer() {
     for (kind, change) in [
         ("ComputeLease", json!({ "spec": { "suspend": true } })),
+        ("ComputeLease", json!({ "spec": { "waivedSeconds": 61 } })),
         (
             "ComputeLease",
             json!({ "spec": { "close": { "reason": "Reclaim" } } }),

@@ -13,6 +13,7 @@ use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     apps::v1::Deployment,
     core::v1::{Namespace, Secret, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
     policy::v1::PodDisruptionBudget,
     rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject},
     scheduling::v1::PriorityClass,
@@ -22,6 +23,7 @@ use leaseport::{
         ComputeMarket, ComputeOffer, ComputeProvider, ComputeWallet,
         name::{HOLD_PRIORITY, INTERRUPTIBLE_PRIORITY, LEASE_PRIORITY, SYSTEM_NAMESPACE},
     },
+    cli::check,
     core::workload::names::{
         CHAIN_LABEL, GATEWAY_ROLE, LEASE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, OPERATOR_ROLE,
     },
@@ -128,6 +130,7 @@ fn no_manifest_has_a_field_that_its_kind_does_not_know() {
             "RoleBinding" => same_after_reading::<RoleBinding>(&object),
             "Deployment" => same_after_reading::<Deployment>(&object),
             "Service" => same_after_reading::<Service>(&object),
+            "NetworkPolicy" => same_after_reading::<NetworkPolicy>(&object),
             "Secret" => same_after_reading::<Secret>(&object),
             "PodDisruptionBudget" => same_after_reading::<PodDisruptionBudget>(&object),
             "PriorityClass" => same_after_reading::<PriorityClass>(&object),
@@ -299,6 +302,28 @@ fn cluster_wide_rights_hold_no_secret_no_workload_no_shell_and_no_log() {
 }
 
 #[test]
+fn every_right_that_check_asks_for_is_given_where_it_is_needed() {
+    for right in check::RIGHTS {
+        let holders: &[&str] = match right.scope {
+            check::Where::Everywhere => &["ClusterRole leaseport-operator"],
+            check::Where::Own => &["Role leaseport-system/leaseport-operator"],
+            check::Where::Provider => &[
+                "Role gpu-provider/leaseport-holds",
+                "Role gpu-provider/leaseport-evidence",
+            ],
+        };
+        let given = rules().into_iter().any(|(holder, rule)| {
+            holders.contains(&holder.as_str())
+                && rule.api_groups.iter().flatten().any(|group| group == right.group)
+                && resources(&rule).contains(&right.resource)
+                && verbs(&rule).contains(&right.verb)
+                && (names(&rule).is_empty() || names(&rule).contains(&right.name))
+        });
+        assert!(given, "nobody gives {right:?}");
+    }
+}
+
+#[test]
 fn secrets_are_read_by_name_and_never_listed() {
     for (holder, rule) in rules()
         .into_iter()
@@ -432,6 +457,38 @@ fn our_pods_pass_the_restricted_level_and_mount_a_token_by_choice_alone() {
     for namespace in all::<Namespace>("Namespace") {
         let labels = namespace.metadata.labels.unwrap();
         assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
+    }
+}
+
+#[test]
+fn our_pods_are_reached_on_the_ports_they_serve_and_on_no_other() {
+    let policies: Vec<NetworkPolicy> = all("NetworkPolicy");
+    let deployments: Vec<Deployment> = all("Deployment");
+    assert_eq!(policies.len(), deployments.len());
+    for deployment in deployments {
+        let spec = deployment.spec.unwrap();
+        let policy = policies
+            .iter()
+            .filter_map(|policy| policy.spec.as_ref())
+            .find(|policy| policy.pod_selector.as_ref() == Some(&spec.selector))
+            .unwrap();
+        assert_eq!(policy.policy_types.as_deref().unwrap(), ["Ingress"]);
+        let let_in: Vec<_> = policy
+            .ingress
+            .iter()
+            .flatten()
+            .flat_map(|rule| rule.ports.clone().unwrap())
+            .map(|port| port.port.unwrap())
+            .collect();
+        let served: Vec<_> = spec.template.spec.unwrap().containers[0]
+            .ports
+            .iter()
+            .flatten()
+            .map(|port| {
+                k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(port.name.clone().unwrap())
+            })
+            .collect();
+        assert_eq!(let_in, served);
     }
 }
 

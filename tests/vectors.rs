@@ -11,8 +11,9 @@ use alloy::{
 };
 use leaseport::core::{
     documents::{
-        acts::{Accept, Close, Receipt, Stop, Voucher},
+        acts::{Accept, Amend, Close, Fund, Receipt, Stop, Voucher},
         bid::{Bid, LaneUse, SignedBid, lanes_hash},
+        offer::Offer,
         order::Order,
         signing,
         terms::Terms,
@@ -134,6 +135,24 @@ const BID: fn(&Value) -> Bid = message!(
     liability,
     deadline
 );
+const OFFER: fn(&Value) -> Offer = message!(
+    Offer,
+    classHash,
+    providerId,
+    bidEpoch,
+    firstLane,
+    count,
+    token,
+    ratePerHour,
+    bond,
+    liability,
+    minDuration,
+    maxDuration,
+    notice,
+    tenants,
+    deadline,
+    salt
+);
 const TERMS: fn(&Value) -> Terms = message!(
     Terms,
     id,
@@ -162,9 +181,15 @@ fn everything_that_is_signed_hashes_and_recovers_as_the_vectors_say() {
     holds("order.json", ORDER);
     holds("bid.json", BID);
     holds("accept.json", message!(Accept, orderHash, bidHash, deadline));
+    holds("fund.json", message!(Fund, orderHash, funder, amount, deadline));
     holds("stop.json", message!(Stop, id, termsHash, reason, deadline));
     holds("voucher.json", message!(Voucher, id, termsHash, cum));
     holds("close.json", message!(Close, id, termsHash, cum, deadline));
+    holds(
+        "amend.json",
+        message!(Amend, id, oldTerms, newTerms, cumAt, deadline),
+    );
+    holds("offer.json", OFFER);
     holds("receipt.json", message!(Receipt, id, termsHash, cum, asOf, root));
 }
 

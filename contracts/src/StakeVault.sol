@@ -180,8 +180,9 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
         Liability storage liability = _liabilities[terms.id];
         Stake storage stake = _stakes[providerId][terms.token];
-        // SV-3: what is slashed and reserved never passes the liability.
-        reserved = terms.liability - liability.slashed - liability.reserved;
+        // SV-3: what is slashed and reserved never passes the liability, which an amendment may have lowered below that since.
+        uint64 spent = liability.slashed + liability.reserved;
+        reserved = terms.liability > spent ? terms.liability - spent : 0;
         uint64 held = reservedOf[providerId][terms.token];
         // SV-2.
         uint64 open = stake.amount - stake.locked - held;

@@ -2,6 +2,7 @@
 //! between them. Nothing here is shipped to a cluster, and nothing here but `scene` and `bench` knows what Leaseport does.
 
 pub mod bench;
+pub mod chart;
 mod command;
 pub mod image;
 pub mod prepare;

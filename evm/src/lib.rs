@@ -134,6 +134,21 @@ impl Chain {
         U256::from_be_bytes(hash::keccak256(words.as_flattened()))
     }
 
+    /// A word of a mapping's member: keys from the outermost on, and how many words behind the member's first.
+    ///
+    /// # Errors
+    /// As [`Chain::storage`].
+    pub fn member_of(
+        &mut self,
+        at: Address,
+        slot: U256,
+        keys: &[U256],
+        offset: U256,
+    ) -> Result<U256, Failure> {
+        let first = keys.iter().fold(slot, |slot, key| Self::member(*key, slot));
+        self.storage(at, first.wrapping_add(offset))
+    }
+
     /// A word of a contract's storage.
     ///
     /// # Errors

@@ -305,7 +305,11 @@ impl LeaseHands<'_> {
 
     async fn offer_close(&self) -> Result<Done, ActError> {
         let signer = self.transact.signer(self.wallet, self.home).await?;
-        let close = Close::of(&self.key, self.seconds, self.close_deadline);
+        let signed_as = LeaseKey {
+            id: self.key.id,
+            terms: self.terms("the offer to close")?.hash(),
+        };
+        let close = Close::of(&signed_as, self.seconds, self.close_deadline);
         let signature = sign(
             signer.as_ref(),
             digest(&close, &domain(self.chain, self.lease_book)),

@@ -46,10 +46,14 @@ pub const STARTED: &str = "Started";
 pub const METERING: &str = "Metering";
 /// Lease: scaled to zero.
 pub const SUSPENDED: &str = "Suspended";
+/// Lease: its Job has ended; nothing more is billed.
+pub const FINISHED: &str = "Finished";
 /// Lease: ended on chain; the clock stands.
 pub const STOPPED: &str = "Stopped";
 /// Lease: closed for good.
 pub const CLOSED: &str = "Closed";
+/// Lease: seconds of it are contested before the court; False once that is over, and absent where it never was.
+pub const DISPUTED: &str = "Disputed";
 
 /// Reasons that several kinds share; those of one module live beside it.
 pub mod reason {

@@ -1,4 +1,4 @@
-//! ComputeLease: one lease and everything about it. Made by the operator from the chain; people change only `suspend` and `close`.
+//! ComputeLease: one lease and everything about it. Made by the operator from the chain; people change only `suspend`, `waivedSeconds` and `close`.
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -9,8 +9,9 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
 mod status;
 
 pub use status::{
-    CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening,
-    LeasePhase, LeaseUsage, LeaseWorkload, ManifestReceipt, OpenInterval, UsageReceipt,
+    AmendedUsage, CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, FinishOutcome, LeaseDevice,
+    LeaseEscrow, LeaseFinish, LeaseOpening, LeasePhase, LeaseUsage, LeaseVoucher, LeaseWorkload,
+    ManifestReceipt, OpenInterval, UsageReceipt,
 };
 
 /// One lease, as the chain has it.
@@ -25,7 +26,7 @@ pub use status::{
     namespaced,
     status = "ComputeLeaseStatus",
     derive = "PartialEq",
-    doc = "One lease and everything about it, made by the operator in the provider's namespace. The spec is what the chain says; people change only spec.suspend and spec.close. Deleting it closes the lease on chain; the object leaves when the lease is closed for good.",
+    doc = "One lease and everything about it, made by the operator in the provider's namespace. The spec is what the chain says; people change only spec.suspend, spec.waivedSeconds and spec.close. Deleting it closes the lease on chain; the object leaves when the lease is closed for good.",
     printcolumn(
         name = "Lease",
         type_ = "string",
@@ -36,7 +37,7 @@ pub use status::{
         name = "Phase",
         type_ = "string",
         json_path = ".status.phase",
-        description = "Pending, Starting, Active, Degraded, Suspended, Stopped or Closed"
+        description = "Pending, Starting, Active, Degraded, Suspended, Finished, Stopped or Closed"
     ),
     printcolumn(
         name = "GPUs",
@@ -90,9 +91,11 @@ pub use status::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.marketRef == oldSelf.marketRef && self.providerRef == oldSelf.providerRef && self.leaseId == oldSelf.leaseId && self.termsHash == oldSelf.termsHash && self.orderHash == oldSelf.orderHash && self.tenant == oldSelf.tenant && has(self.agent) == has(oldSelf.agent) && (!has(self.agent) || self.agent == oldSelf.agent) && self.needsHash == oldSelf.needsHash && self.manifestHash == oldSelf.manifestHash && self.needs == oldSelf.needs && self.request == oldSelf.request && self.terms == oldSelf.terms")
-        .message("a lease's spec is what the chain says and cannot change: set spec.suspend or spec.close to act on the lease"),
+        .message("a lease's spec is what the chain says and cannot change: set spec.suspend, spec.waivedSeconds or spec.close to act on the lease"),
     validation = Rule::new("has(self.offerRef) == has(oldSelf.offerRef) && (!has(self.offerRef) || self.offerRef == oldSelf.offerRef) && has(self.bidRef) == has(oldSelf.bidRef) && (!has(self.bidRef) || self.bidRef == oldSelf.bidRef)")
         .message("offerRef and bidRef say where the lease came from and cannot change"),
+    validation = Rule::new("!has(oldSelf.waivedSeconds) || (has(self.waivedSeconds) && self.waivedSeconds >= oldSelf.waivedSeconds)")
+        .message("waivedSeconds may only grow: what was given away may already be given away on chain"),
     validation = Rule::new("!has(oldSelf.close) || has(self.close)")
         .message("a close that was asked for may already be on chain and cannot be taken back: leave spec.close as it is")
 )]
@@ -139,6 +142,11 @@ pub struct ComputeLeaseSpec {
     /// Scale the workload to zero and stop billing; nothing is deleted and the lease stays open. Set it back to go on.
     #[serde(default)]
     pub suspend: bool,
+    /// Delivered seconds that are not billed: `600` gives ten minutes away, for good. It may only grow; what is on chain already and not yet
+    /// settled is waived there.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub waived_seconds: i64,
     /// End the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close: Option<LeaseClose>,

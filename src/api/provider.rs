@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -115,10 +116,55 @@ pub struct ProviderDuties {
     #[schemars(regex(pattern = pattern::DURATION), length(min = 2, max = pattern::DURATION_LENGTH))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('720h')").message("settleEvery must lie between 1s and 720h"))]
     pub settle_every: String,
+    /// Redeem what a lease's tenant signed (a voucher) once so much of it is not paid yet, in the token's units: `10`. What is redeemed can be
+    /// claimed at once; what is settled vests first.
+    #[serde(default = "redeem_above")]
+    #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
+    pub redeem_above: String,
     /// Claim earnings to the payout address once so much can be claimed, in the token's units: `10`.
     #[serde(default = "claim_above")]
     #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
     pub claim_above: String,
+    /// What is done when a tenant contests seconds of a lease.
+    #[serde(default)]
+    pub disputes: DisputeDuties,
+}
+
+/// What is done when a tenant contests seconds of a lease. An answer needs the receipt that was signed for them, and a bond as large as the
+/// tenant's out of the duty wallet's tokens; without one the tenant gets what is frozen of the lease's money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeDuties {
+    /// `Always`: the operator answers by itself. `Never`: it only says on the lease that it is contested.
+    #[serde(default)]
+    pub answer: AnswerWhen,
+    /// The largest bond paid for one answer, in the token's units: `100`. Above it the lease's condition `Disputed` asks a person.
+    #[serde(default = "max_bond")]
+    #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
+    pub max_bond: String,
+}
+
+/// Whether contests are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AnswerWhen {
+    /// Each one that a kept receipt covers.
+    #[default]
+    Always,
+    /// None.
+    Never,
+}
+
+impl Default for DisputeDuties {
+    fn default() -> Self {
+        Self {
+            answer: AnswerWhen::default(),
+            max_bond: max_bond(),
+        }
+    }
+}
+
+fn max_bond() -> String {
+    "100".to_owned()
 }
 
 impl Default for ProviderDuties {
@@ -126,7 +172,9 @@ impl Default for ProviderDuties {
         Self {
             report_every: report_every(),
             settle_every: settle_every(),
+            redeem_above: redeem_above(),
             claim_above: claim_above(),
+            disputes: DisputeDuties::default(),
         }
     }
 }
@@ -137,6 +185,10 @@ fn report_every() -> String {
 
 fn settle_every() -> String {
     "24h".to_owned()
+}
+
+fn redeem_above() -> String {
+    "10".to_owned()
 }
 
 fn claim_above() -> String {

@@ -63,7 +63,8 @@ pub struct TransactionIntent {
     /// Hash of the subject's uid, the kind and the epoch; at most one transaction of a wallet carries it.
     #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
     pub id: String,
-    /// `PostBid`, `Start`, `Decline`, `Report`, `Settle`, `Stop`, `Finalize`, `CloseBoth` or `Claim`.
+    /// `PostBid`, `Start`, `Decline`, `Report`, `Settle`, `Redeem`, `Waive`, `Stop`, `Finalize`, `CloseBoth`, `Claim`, `Approve`, `Answer`,
+    /// `Conclude` or `Withdraw`.
     pub kind: IntentKind,
     /// Object it is for.
     pub subject: IntentSubject,
@@ -72,7 +73,7 @@ pub struct TransactionIntent {
     pub epoch: String,
 }
 
-/// What a transaction does on chain (functions of LeaseBook).
+/// What a transaction does on chain (functions of LeaseBook, of the DisputeCourt and of a token).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum IntentKind {
     /// Emits a signed bid.
@@ -85,6 +86,10 @@ pub enum IntentKind {
     Report,
     /// Turns usage into money.
     Settle,
+    /// Turns usage that the tenant signed into money that can be claimed at once.
+    Redeem,
+    /// Lowers what a lease is billed.
+    Waive,
     /// Stops a lease.
     Stop,
     /// Closes a stopped lease after its final window.
@@ -93,6 +98,14 @@ pub enum IntentKind {
     CloseBoth,
     /// Moves vested money to the payout address.
     Claim,
+    /// Lets the DisputeCourt take a bond out of the wallet's tokens.
+    Approve,
+    /// Answers a contest with a signed receipt and a bond.
+    Answer,
+    /// Ends a dispute whose time is over.
+    Conclude,
+    /// Has the DisputeCourt pay what it owes the wallet.
+    Withdraw,
 }
 
 /// Object a transaction is for.

@@ -25,6 +25,12 @@ sol!(
 
 sol!(
     #[sol(rpc, all_derives)]
+    DisputeCourt,
+    "contracts/abi/DisputeCourt.json"
+);
+
+sol!(
+    #[sol(rpc, all_derives)]
     Params,
     "contracts/abi/Params.json"
 );
@@ -120,6 +126,27 @@ same_fields!(
         bond,
         liability,
         deadline,
+    }
+);
+
+same_fields!(
+    documents::offer::Offer,
+    LeaseBook::Offer {
+        classHash,
+        providerId,
+        bidEpoch,
+        firstLane,
+        count,
+        token,
+        ratePerHour,
+        bond,
+        liability,
+        minDuration,
+        maxDuration,
+        notice,
+        tenants,
+        deadline,
+        salt,
     }
 );
 

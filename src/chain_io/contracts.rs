@@ -61,6 +61,8 @@ pub struct Contracts {
     pub params: Contract,
     /// Pages of state; not every market has one.
     pub lens: Option<Contract>,
+    /// Disputes; not every market has a court.
+    pub court: Option<Contract>,
     /// Tokens, in the order of their index.
     pub tokens: Vec<ListedToken>,
     /// A block before the first contract was deployed: where following begins.
@@ -72,10 +74,11 @@ pub struct Contracts {
 impl Contracts {
     /// Whose logs are followed.
     #[must_use]
-    pub const fn emitters(&self) -> Emitters {
+    pub fn emitters(&self) -> Emitters {
         Emitters {
             lease_book: self.lease_book.address,
             stake_vault: self.stake_vault.address,
+            court: self.court.map(|court| court.address),
         }
     }
 }
@@ -199,6 +202,10 @@ impl Contracts {
             Ok(entry) => Some(verified(endpoints, "Lens", entry).await?),
             Err(_) => None,
         };
+        let court = match entry("DisputeCourt") {
+            Ok(entry) => Some(verified(endpoints, "DisputeCourt", entry).await?),
+            Err(_) => None,
+        };
         let from_block = of_directory(endpoints, directory, "fromBlock", |provider| async move {
             answered(Directory::new(directory, provider).fromBlock().call().await)
         })
@@ -218,6 +225,7 @@ impl Contracts {
             stake_vault,
             params,
             lens,
+            court,
             tokens: tokens(endpoints, directory, params.address).await?,
             from_block,
             windows: Windows {

@@ -8,11 +8,12 @@ use alloy::{
 };
 
 use super::bindings::{
+    DisputeCourt::DisputeCourtEvents,
     LeaseBook::{self, LeaseBookEvents},
     StakeVault::StakeVaultEvents,
 };
 use crate::core::{
-    book::{BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, Vesting},
+    book::{BookEvent, CloseKind, DisputeEvent, KeyRoles, Outcome, Refund, SettledRow, StopBy, Vesting},
     documents::bid::SignedBid,
     ids::{Lane, LeaseId, OrderHash, ProviderId},
     money::MicroUnits,
@@ -26,13 +27,17 @@ pub struct Emitters {
     pub lease_book: Address,
     /// Stake.
     pub stake_vault: Address,
+    /// Disputes; not every market has a court.
+    pub court: Option<Address>,
 }
 
 impl Emitters {
-    /// Both addresses.
+    /// All addresses.
     #[must_use]
-    pub const fn addresses(&self) -> [Address; 2] {
-        [self.lease_book, self.stake_vault]
+    pub fn addresses(&self) -> Vec<Address> {
+        let mut all = vec![self.lease_book, self.stake_vault];
+        all.extend(self.court);
+        all
     }
 }
 
@@ -45,8 +50,12 @@ pub fn decode(emitters: &Emitters, log: &Log) -> Option<BookEvent> {
             .and_then(lease_book)
     } else if log.address == emitters.stake_vault {
         StakeVaultEvents::decode_raw_log(log.topics(), &log.data.data)
-            .map(stake_vault)
             .map_err(|error| error.to_string())
+            .and_then(stake_vault)
+    } else if Some(log.address) == emitters.court {
+        DisputeCourtEvents::decode_raw_log(log.topics(), &log.data.data)
+            .map_err(|error| error.to_string())
+            .and_then(dispute_court)
     } else {
         return None;
     };
@@ -308,14 +317,24 @@ fn lease_book(event: LeaseBookEvents) -> Result<Option<BookEvent>, String> {
             token: e.token,
             amount: e.amount,
         },
-        // Parts of an offer and money before a court are read from the book itself where somebody needs them.
-        E::OfferTaken(_) | E::Frozen(_) | E::FreezeEnded(_) | E::FeesPushed(_) => return Ok(None),
+        E::Frozen(e) => BookEvent::Dispute(DisputeEvent::Frozen {
+            id: lease(e.id)?,
+            amount: MicroUnits(e.amount),
+            until: seconds32(e.until),
+        }),
+        E::FreezeEnded(e) => BookEvent::Dispute(DisputeEvent::FreezeEnded {
+            id: lease(e.id)?,
+            to_tenant: MicroUnits(e.toTenant),
+            to_provider: MicroUnits(e.toProvider),
+        }),
+        // Parts of an offer are read from the book itself where somebody needs them.
+        E::OfferTaken(_) | E::FeesPushed(_) => return Ok(None),
     }))
 }
 
-fn stake_vault(event: StakeVaultEvents) -> Option<BookEvent> {
+fn stake_vault(event: StakeVaultEvents) -> Result<Option<BookEvent>, String> {
     use StakeVaultEvents as E;
-    Some(match event {
+    Ok(Some(match event {
         E::Deposited(e) => BookEvent::StakeDeposited {
             provider: ProviderId(e.providerId),
             token: e.token,
@@ -343,15 +362,91 @@ fn stake_vault(event: StakeVaultEvents) -> Option<BookEvent> {
             amount: MicroUnits(e.amount),
             burned: MicroUnits(e.burned),
         },
-        E::Slashed(e) => BookEvent::StakeSlashed {
-            // The id's high 32 bits.
-            provider: lease(e.id).ok()?.provider,
+        E::Reserved(e) => BookEvent::Dispute(DisputeEvent::Reserved {
+            id: lease(e.id)?,
+            slot: e.slot,
+            slasher: e.slasher,
+            amount: MicroUnits(e.amount),
+            until: seconds32(e.until),
+        }),
+        E::Unreserved(e) => BookEvent::Dispute(DisputeEvent::Unreserved {
+            id: lease(e.id)?,
+            slot: e.slot,
+        }),
+        E::Slashed(e) => BookEvent::Dispute(DisputeEvent::Slashed {
+            id: lease(e.id)?,
+            slot: e.slot,
             token: e.token,
-            amount: MicroUnits(e.refunded.saturating_add(e.burned)),
+            refunded: MicroUnits(e.refunded),
+            burned: MicroUnits(e.burned),
+        }),
+        // What was slashed and is paid out later moves no stake.
+        E::BurnedPushed(_) | E::CreditWithdrawn(_) => return Ok(None),
+    }))
+}
+
+fn outcome(value: u8) -> Result<Outcome, String> {
+    match value {
+        0 => Ok(Outcome::Silence),
+        1 => Ok(Outcome::Lapsed),
+        2 => Ok(Outcome::Vetoed),
+        3 => Ok(Outcome::Tenant),
+        4 => Ok(Outcome::Provider),
+        other => Err(format!("outcome {other} of a dispute is none of 0 to 4")),
+    }
+}
+
+fn dispute_court(event: DisputeCourtEvents) -> Result<Option<BookEvent>, String> {
+    use DisputeCourtEvents as E;
+    Ok(Some(BookEvent::Dispute(match event {
+        E::Contested(e) => DisputeEvent::Contested {
+            id: lease(e.id)?,
+            contester: e.contester,
+            from_cum: e.fromCum,
+            to_cum: e.toCum,
+            amount: MicroUnits(e.amount),
+            frozen: MicroUnits(e.frozen),
+            reserved: MicroUnits(e.reserved),
+            bond: MicroUnits(e.bond),
+            answer_by: seconds32(e.answerBy),
+            statement: e.statement,
         },
-        // What a court holds back for a time and pays out moves no stake.
-        E::BurnedPushed(_) | E::Reserved(_) | E::Unreserved(_) | E::CreditWithdrawn(_) => return None,
-    })
+        E::Answered(e) => DisputeEvent::Answered {
+            id: lease(e.id)?,
+            answerer: e.answerer,
+            cum: e.cum,
+            as_of: seconds40(e.asOf),
+            root: e.root,
+            ruling_by: seconds32(e.rulingBy),
+        },
+        E::Ruled(e) => DisputeEvent::Ruled {
+            id: lease(e.id)?,
+            arbiter: e.arbiter,
+            award: MicroUnits(e.award),
+            refund: MicroUnits(e.refund),
+            burn: MicroUnits(e.burn),
+            veto_by: seconds32(e.vetoBy),
+            reasons: e.reasons,
+        },
+        E::Ended(e) => DisputeEvent::Ended {
+            id: lease(e.id)?,
+            outcome: outcome(e.outcome)?,
+            awarded: MicroUnits(e.awarded),
+            refunded: MicroUnits(e.refunded),
+            burnt: MicroUnits(e.burnt),
+        },
+        E::Credited(e) => DisputeEvent::Credited {
+            account: e.account,
+            token: e.token,
+            amount: MicroUnits(e.amount),
+        },
+        E::CreditWithdrawn(e) => DisputeEvent::CreditWithdrawn {
+            account: e.account,
+            token: e.token,
+            amount: e.amount,
+        },
+        E::AuthorityUpdated(_) => return Ok(None),
+    })))
 }
 
 #[cfg(test)]
@@ -364,11 +459,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::book::fixtures;
+    use crate::{
+        chain_io::bindings::{DisputeCourt, StakeVault},
+        core::book::fixtures,
+    };
 
     const EMITTERS: Emitters = Emitters {
         lease_book: Address::repeat_byte(1),
         stake_vault: Address::repeat_byte(2),
+        court: Some(Address::repeat_byte(3)),
     };
 
     fn log(address: Address, data: LogData) -> Log {
@@ -451,6 +550,64 @@ mod tests {
         };
         let read = decode(&EMITTERS, &log(EMITTERS.lease_book, event.encode_log_data()));
         assert!(matches!(read, Some(BookEvent::Unreadable { .. })));
+    }
+
+    #[test]
+    fn what_a_court_says_of_a_lease_comes_out_as_it_went_in() {
+        let id: LeaseId = "7-0-1".parse().unwrap();
+        let court = EMITTERS.court.unwrap();
+        let said = DisputeCourt::Ended {
+            id: id.to_u96(),
+            outcome: 4,
+            awarded: 1,
+            refunded: 2,
+            burnt: 3,
+        };
+        assert_eq!(
+            decode(&EMITTERS, &log(court, said.encode_log_data())),
+            Some(BookEvent::Dispute(DisputeEvent::Ended {
+                id,
+                outcome: Outcome::Provider,
+                awarded: MicroUnits(1),
+                refunded: MicroUnits(2),
+                burnt: MicroUnits(3),
+            }))
+        );
+        let unknown = DisputeCourt::Ended { outcome: 5, ..said };
+        assert!(matches!(
+            decode(&EMITTERS, &log(court, unknown.encode_log_data())),
+            Some(BookEvent::Unreadable { .. })
+        ));
+        // A market without a court hears none.
+        let none = Emitters {
+            court: None,
+            ..EMITTERS
+        };
+        assert_eq!(decode(&none, &log(court, LogData::default())), None);
+        assert_eq!((none.addresses().len(), EMITTERS.addresses().len()), (2, 3));
+    }
+
+    #[test]
+    fn what_is_held_back_and_taken_of_stake_names_the_lease() {
+        let id: LeaseId = "7-0-1".parse().unwrap();
+        let said = StakeVault::Slashed {
+            id: id.to_u96(),
+            slot: 0,
+            refundTo: Address::repeat_byte(9),
+            token: 1,
+            refunded: 5,
+            burned: 6,
+        };
+        assert_eq!(
+            decode(&EMITTERS, &log(EMITTERS.stake_vault, said.encode_log_data())),
+            Some(BookEvent::Dispute(DisputeEvent::Slashed {
+                id,
+                slot: 0,
+                token: 1,
+                refunded: MicroUnits(5),
+                burned: MicroUnits(6),
+            }))
+        );
     }
 
     proptest! {

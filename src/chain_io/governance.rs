@@ -44,9 +44,3 @@ sol!(
     Slipway,
     "contracts/abi/Slipway.json"
 );
-
-sol!(
-    #[sol(rpc)]
-    DisputeCourt,
-    "contracts/abi/DisputeCourt.json"
-);

@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod contracts;
+pub mod court;
 pub mod decode;
 pub mod deploy;
 pub mod earnings;
@@ -10,6 +11,7 @@ pub mod errors;
 pub mod follower;
 pub mod governance;
 pub mod publisher;
+pub mod purse;
 pub mod reverts;
 pub mod sequence;
 pub mod signer;

@@ -3,8 +3,8 @@
 use alloy::sol_types::SolInterface;
 
 use super::bindings::{
-    Directory::DirectoryErrors, LeaseBook::LeaseBookErrors, Params::ParamsErrors,
-    StakeVault::StakeVaultErrors, TestDollar::TestDollarErrors,
+    Directory::DirectoryErrors, DisputeCourt::DisputeCourtErrors, LeaseBook::LeaseBookErrors,
+    Params::ParamsErrors, StakeVault::StakeVaultErrors, TestDollar::TestDollarErrors,
 };
 
 /// What a contract of a market said when it refused; none for data that is no error of ours.
@@ -24,6 +24,7 @@ pub fn explain(data: &[u8]) -> Option<String> {
     }
     of::<LeaseBookErrors>(data)
         .or_else(|| of::<StakeVaultErrors>(data))
+        .or_else(|| of::<DisputeCourtErrors>(data))
         .or_else(|| of::<ParamsErrors>(data))
         .or_else(|| of::<DirectoryErrors>(data))
         .or_else(|| of::<TestDollarErrors>(data))

@@ -163,7 +163,7 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
         let most = args
             .max_seconds
             .unwrap_or_else(|| elapsed(&lease, chain_now(&view)));
-        check(&offer, &lease.key, most).map_err(TenantError::Refused)?;
+        check(&offer, &lease.signed_as(), most).map_err(TenantError::Refused)?;
         signed_by_provider(&market, &view, &lease, &offer).map_err(TenantError::Refused)?;
         progress(format_args!(
             "the provider counted {} s, at most {most} s can have passed: agreed",
@@ -351,7 +351,7 @@ fn signed_by_provider(
     lease: &LeaseState,
     offer: &CloseOffer,
 ) -> Result<(), String> {
-    let close = Close::of(&lease.key, offer.cum, offer.deadline);
+    let close = Close::of(&lease.signed_as(), offer.cum, offer.deadline);
     let signer =
         recover(digest(&close, &market.domain()), &offer.signature).map_err(|error| error.to_string())?;
     let may = view

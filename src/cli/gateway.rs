@@ -13,6 +13,7 @@ use clap::Args;
 use ipnet::IpNet;
 use kube::Client;
 use thiserror::Error;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::value;
@@ -27,7 +28,9 @@ use crate::{
         server::{bind, serve},
         state::Clock,
     },
+    ops_http::{self, Ready},
     outbound::{PinnedUrl, address::AddressError},
+    telemetry::{Metrics, MetricsError},
 };
 
 /// How long a tenant waits for the operator's signature in `POST …/close`.
@@ -47,6 +50,9 @@ pub struct GatewayArgs {
         value_parser = value::socket
     )]
     pub listen: SocketAddr,
+    /// Address and port for /metrics, /livez and /readyz, without TLS: keep it inside the cluster.
+    #[arg(long, env = "LEASEPORT_GATEWAY_OPS_ADDRESS", default_value = "0.0.0.0:9091", value_name = "ADDRESS", value_parser = value::socket)]
+    pub ops_address: SocketAddr,
     /// Namespace of the ComputeProvider and its ComputeLeases.
     #[arg(
         long,
@@ -117,6 +123,17 @@ pub enum GatewayCommandError {
     /// No socket.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The port for probes and metrics.
+    #[error("--ops-address {address}: {source}; name another address and port")]
+    Ops {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The metrics cannot be registered.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// No cluster.
     #[error("no cluster to talk to: {}; set KUBECONFIG to a kubeconfig, or run in a pod with a service account", value::one_line(&.0.to_string()))]
     Cluster(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -170,6 +187,8 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
         .map_err(|error| GatewayCommandError::Cluster(Box::new(error)))?;
     // The socket first: a port that is taken is told at once, not after the cluster answered.
     let listener = bind(args.listen).await?;
+    let (metrics, ready) = (Metrics::new()?, Ready::default());
+    let ops = ops(args.ops_address, metrics.clone(), ready.clone(), stop.clone()).await?;
     let Some(facts) = who_am_i(&client, &args, provider, &stop).await? else {
         return Ok(());
     };
@@ -187,12 +206,14 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
         () = stop.cancelled() => return Ok(()),
         () = directory.ready() => {}
     }
+    ready.set();
     tracing::info!(listen = %args.listen, pin = key.pin(), authorities = ?facts.authorities, provider = facts.provider_id.0, "gateway serves");
     let options = GatewayOptions {
         facts,
         trusted_proxies: args.trust_forwarded_from.clone(),
         close_patience: CLOSE_PATIENCE,
         clock: clock(),
+        metrics,
     };
     let router = router(Arc::new(Gateway::new(directory, options)));
     serve(
@@ -204,7 +225,25 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
     )
     .await;
     watch.abort();
+    ops.abort();
     Ok(())
+}
+
+/// Probes and metrics on a port of their own, so that what strangers reach tells nothing of the inside. Live at once, ready once leases are known.
+async fn ops(
+    address: SocketAddr,
+    metrics: Metrics,
+    ready: Ready,
+    stop: CancellationToken,
+) -> Result<JoinHandle<()>, GatewayCommandError> {
+    let listener = ops_http::bind(address)
+        .await
+        .map_err(|source| GatewayCommandError::Ops { address, source })?;
+    Ok(tokio::spawn(async move {
+        if let Err(error) = ops_http::serve(listener, metrics, ready, stop).await {
+            tracing::error!(%error, "probes and metrics are no longer served");
+        }
+    }))
 }
 
 fn serving_key(args: &GatewayArgs) -> Result<ServingKey, GatewayCommandError> {
@@ -325,6 +364,7 @@ mod tests {
         let line = Line::try_parse_from(["gateway", "--provider", "main", "--authority", "gpu.example.org"])
             .unwrap();
         assert_eq!(line.args.listen, "0.0.0.0:8443".parse().unwrap());
+        assert_eq!(line.args.ops_address, "0.0.0.0:9091".parse().unwrap());
         assert!(Line::try_parse_from(["gateway", "--provider", "main", "--tls-cert", "x"]).is_err());
     }
 

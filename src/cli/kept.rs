@@ -115,28 +115,7 @@ impl Kept {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&self, path: &Path) -> Result<(), TenantError> {
-        let written = || -> io::Result<()> {
-            let dir = path.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(dir)?;
-            let half = path.with_extension("part");
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt;
-                options.mode(0o600);
-            }
-            let mut file = options.open(&half)?;
-            let mut text = serde_json::to_vec_pretty(self)?;
-            text.push(b'\n');
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&half, path)
-        };
-        written().map_err(|source| TenantError::File {
-            path: path.to_owned(),
-            source,
-        })
+        write_private(self, path)
     }
 
     /// Reads the file.
@@ -192,6 +171,35 @@ fn value(name: &str, source: &SecretSource) -> Result<String, TenantError> {
             ))
         }),
     }
+}
+
+/// Writes a file that its owner alone can read, whole or not at all.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write_private<T: Serialize>(value: &T, path: &Path) -> Result<(), TenantError> {
+    let written = || -> io::Result<()> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(dir)?;
+        let half = path.with_extension("part");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let mut file = options.open(&half)?;
+        let mut text = serde_json::to_vec_pretty(value)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&half, path)
+    };
+    written().map_err(|source| TenantError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

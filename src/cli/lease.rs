@@ -1,6 +1,8 @@
-//! `leaseport lease ls|get|usage`: leases as the chain tells them, and what the provider's gateway adds.
+//! `leaseport lease ls|get|usage|voucher|wait`: leases as the chain tells them, and what the provider's gateway adds.
 
 pub mod usage;
+pub mod voucher;
+pub mod wait;
 
 use alloy::primitives::{Address, B256};
 use clap::{Args, Subcommand};
@@ -41,6 +43,10 @@ pub enum LeaseVerb {
     Get(GetArgs),
     /// Check what its provider signed, and print the bill so far.
     Usage(usage::UsageArgs),
+    /// Wait until it has started, its Job has ended, or it is closed.
+    Wait(wait::WaitArgs),
+    /// Sign for what was delivered: the provider can claim that money at once.
+    Voucher(voucher::VoucherArgs),
 }
 
 /// List leases.
@@ -177,7 +183,7 @@ pub fn lease_row(metered: Metered<'_>, now: ChainSeconds, currency: String) -> L
         lease_id: lease.key.id,
         state: phase_word(lease.phase(now)),
         order_hash: lease.order_hash(),
-        terms_hash: lease.key.terms,
+        terms_hash: lease.signed_as().terms,
         provider_id: lease.key.id.provider.0.to_string(),
         tenant: lease.tenant(),
         currency,
@@ -211,6 +217,8 @@ pub async fn run(args: &LeaseArgs) -> Result<(), TenantError> {
         LeaseVerb::Ls(args) => ls(args).await,
         LeaseVerb::Get(args) => get(args).await,
         LeaseVerb::Usage(args) => usage::run(args).await,
+        LeaseVerb::Wait(args) => wait::run(args).await,
+        LeaseVerb::Voucher(args) => voucher::run(args).await,
     }
 }
 
@@ -327,6 +335,7 @@ fn told(row: &LeaseRow) -> String {
         ("tenant", row.tenant.to_string()),
         ("order", row.order_hash.0.to_string()),
         ("price", format!("{} an hour", money(row.rate_per_hour))),
+        ("job", finished(row)),
         ("started", at(row.started_at)),
         ("ends", at(row.stop_at)),
         ("runs dry", at(row.dry_at)),
@@ -353,6 +362,21 @@ fn told(row: &LeaseRow) -> String {
         }
     }
     text
+}
+
+/// What became of its Job, where the gateway says that it ended.
+fn finished(row: &LeaseRow) -> String {
+    let status = row.gateway.as_ref().and_then(|gateway| gateway.status.as_ref());
+    let finish = status
+        .map(|status| &status["finish"])
+        .filter(|finish| finish.is_object());
+    finish.map_or_else(String::new, |finish| {
+        format!(
+            "{}; nothing more is billed, end the lease with `leaseport close {}`",
+            wait::told_finish(finish),
+            row.lease_id
+        )
+    })
 }
 
 #[cfg(test)]

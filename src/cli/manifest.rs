@@ -166,7 +166,7 @@ pub async fn deliver(
 }
 
 /// When to try again; none where waiting will not help.
-fn worth_waiting(error: &GatewayError) -> Option<Duration> {
+pub(super) fn worth_waiting(error: &GatewayError) -> Option<Duration> {
     match error {
         // 404: the operator has not seen the lease at its start depth yet.
         GatewayError::Refused {

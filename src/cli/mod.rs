@@ -9,8 +9,11 @@ pub mod accept;
 pub mod bids;
 pub mod cancel;
 pub mod chain;
+pub mod check;
 pub mod close;
+pub mod contest;
 pub mod crds;
+pub mod dispute;
 pub mod gateway;
 pub mod kept;
 pub mod lease;
@@ -63,6 +66,8 @@ pub enum LogFormat {
 pub enum Verb {
     /// Run the operator in a provider's cluster.
     Operator(operator::OperatorArgs),
+    /// Check whether an operator can do its work in this cluster: kinds, rights, chains, what is not Ready.
+    Check(check::CheckArgs),
     /// Print the custom resource definitions.
     Crds(crds::CrdsArgs),
     /// Serve manifests, status, logs and usage to tenants over TLS.
@@ -89,6 +94,10 @@ pub enum Verb {
     Close(close::CloseArgs),
     /// Pay out a lease that was stopped or ended.
     Finalize(close::FinalizeArgs),
+    /// Contest seconds that a lease has paid for.
+    Contest(contest::ContestArgs),
+    /// See how contested leases stand, and end disputes.
+    Dispute(dispute::DisputeArgs),
 }
 
 /// Runs the chosen verb.
@@ -99,6 +108,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     log(&cli)?;
     match cli.verb {
         Verb::Operator(args) => operator::run(args).await,
+        Verb::Check(args) => Ok(check::run(args, &mut io::stdout()).await?),
         Verb::Crds(args) => Ok(crds::run(&args, &mut io::stdout().lock())?),
         Verb::Gateway(args) => Ok(gateway::run(args).await?),
         Verb::Market(args) => Ok(market::run(args, &mut io::stdout()).await?),
@@ -112,6 +122,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Verb::Logs(args) => Ok(logs::run(&args).await?),
         Verb::Close(args) => Ok(close::run(&args).await?),
         Verb::Finalize(args) => Ok(close::finalize(&args).await?),
+        Verb::Contest(args) => Ok(contest::run(&args).await?),
+        Verb::Dispute(args) => Ok(dispute::run(&args).await?),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Client, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
+pub use super::receipt::Desk;
 use crate::{
     act::transact::{TransactContext, WalletName},
     api::{ComputeProvider, condition::reason::INVALID_SPEC, reference::WalletRef},
@@ -77,6 +78,8 @@ pub struct Context {
     pub meters: Meters,
     /// Transactions.
     pub transacts: Transacts,
+    /// Where receipts are signed, one pass at a time.
+    pub desk: Desk,
     /// Metrics.
     pub metrics: Metrics,
     /// Events on objects.

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     act::lease::{ActError, Done, LeaseHands},
-    api::ComputeLease,
+    api::{ComputeLease, lease::UsageReceipt},
     core::{
         delivery::{Assessment, metered},
+        ids::TermsHash,
         plan::{
             lease::{self, Action, Clock, Left, MeterSide, Plan, Stage, WorkloadSide},
             provider::report_every,
@@ -27,7 +28,7 @@ use crate::{
     kube_io::{events::Severity, reconcile::Outcome},
     observe::{
         lease::{Sight, epoch},
-        meters::persisted,
+        meters::{allowance, counted_under, persisted},
     },
 };
 
@@ -308,6 +309,10 @@ async fn act(
         .transacts
         .get(&market.name)
         .ok_or(missing("the market's wallets"))?;
+    let in_force = sight.terms.as_ref().map(|terms| terms.hash());
+    if *action == Action::OfferClose && counted_under(&sight.lease) != in_force {
+        return Err(missing("its count under the terms in force"));
+    }
     let wallet = wallet_name(provider, &provider.spec.wallets.duty);
     let devices: Vec<String> = sight
         .replicas
@@ -347,9 +352,20 @@ async fn act(
         held: &held,
         pods: &sight.pods,
         seconds: closing_seconds(sight, metering),
-        close_deadline: sight.observed.chain.now.0.saturating_add(CLOSE_HOLDS),
+        close_deadline: close_deadline(sight),
     };
     hands.run(action).await
+}
+
+/// A finished Job's seconds rise no more, so their signature holds for as long as the lease is sure to be there to be closed.
+fn close_deadline(sight: &Sight) -> u64 {
+    let soon = sight.observed.chain.now.0.saturating_add(CLOSE_HOLDS);
+    match (&sight.observed.finish, sight.observed.chain.head) {
+        (Some(_), Some(Stage::Live { stop_at, .. })) => {
+            soon.max(stop_at.0.saturating_add(sight.policy.final_reports))
+        }
+        (Some(_), Some(Stage::Pending { .. } | Stage::Closed) | None) | (None, _) => soon,
+    }
 }
 
 /// Where the lane's count begins: at least its value at any depth, and at least anything this provider ever signed for the lane.
@@ -374,7 +390,13 @@ fn signed_for(lease: &ComputeLease, sight: &Sight) -> Option<u32> {
     let key = crate::observe::lease::key_of(lease).ok()?;
     let same = key.id.provider == sight.key.id.provider && key.id.lane == sight.key.id.lane;
     let usage = lease.status.as_ref()?.usage.as_ref()?;
-    let signed = usage.receipt.as_ref().map_or(0, |receipt| receipt.cum);
+    let counted = counted_under(lease);
+    let of_these_terms = |receipt: &&UsageReceipt| {
+        let terms = receipt.terms_hash.as_ref().unwrap_or(&lease.spec.terms_hash);
+        terms.parse().map(TermsHash).ok() == counted
+    };
+    let receipt = usage.receipt.as_ref().filter(of_these_terms);
+    let signed = receipt.map_or(0, |receipt| receipt.cum);
     let top = usage
         .lane_base?
         .saturating_add(usage.reported_seconds.max(signed));
@@ -393,5 +415,8 @@ fn closing_seconds(sight: &Sight, metering: &Metering) -> u32 {
     };
     let now = sight.observed.chain.now.min(found.lease.stop_at);
     let elapsed = u32::try_from(now.0.saturating_sub(found.lease.start_at.0)).unwrap_or(u32::MAX);
-    metering.seconds.min(elapsed).max(found.lease.settled)
+    allowance(&sight.lease)
+        .billable(metering.seconds)
+        .min(elapsed)
+        .max(found.lease.settled)
 }

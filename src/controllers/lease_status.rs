@@ -13,28 +13,31 @@ use crate::{
         ComputeLease,
         condition::{self, Status},
         lease::{
-            CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase,
-            LeaseUsage, LeaseWorkload,
+            AmendedUsage, CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow,
+            LeaseOpening, LeasePhase, LeaseUsage, LeaseWorkload,
         },
     },
     core::{
+        book::Metered,
         delivery::{self, Assessment},
         documents::manifest::Form,
+        ids::TermsHash,
         money::RatePerHour,
         plan::lease::{self as plan, Phase, Plan},
     },
     kube_io::{error::Class, status},
     observe::{
         clock,
-        lease::{Sight, purse},
+        lease::{Sight, finish_of, purse},
         meters::{self, time_of},
     },
 };
 
 /// Fields of the status that others write: the gateway, and whoever signs a report.
-const NOT_OURS: [&str; 5] = [
+pub(super) const NOT_OURS: [&str; 6] = [
     "manifest",
     "closeRequest",
+    "voucher",
     "usage.receipt",
     "usage.lastReport",
     "usage.evidence",
@@ -70,13 +73,32 @@ pub(super) async fn write(
     let next = status_of(sight, plan, metering, report);
     let api = Api::<ComputeLease>::namespaced(context.client().clone(), &sight.home);
     match status::write(&api, MANAGER, &sight.lease, &next, &NOT_OURS).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Ok(status::Written::Changed(_)) => {
+            count_ending(context, sight, plan);
+            Ok(())
+        }
+        Ok(status::Written::Unchanged) => Ok(()),
         Err(error) if error.class() == Class::Conflict => Err(Unwritten::Overtaken),
         Err(error) => {
             tracing::warn!(lease = %sight.key.id, %error, "status not written");
             Err(Unwritten::Failed)
         }
     }
+}
+
+/// Counted with the write that makes it known, so that neither another pass nor a restart counts it again.
+fn count_ending(context: &Context, sight: &Sight, plan: &Plan) {
+    let before = sight.lease.status.as_ref().and_then(|status| status.phase);
+    if plan.phase != Phase::Closed || before == Some(LeasePhase::Closed) {
+        return;
+    }
+    let found = sight
+        .view
+        .as_ref()
+        .and_then(|view| view.head.book.lease(&sight.key));
+    context
+        .metrics
+        .lease_ended(plan::ending(found.map(|metered| metered.lease)));
 }
 
 fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>) -> ComputeLeaseStatus {
@@ -101,7 +123,9 @@ fn status_of(sight: &Sight, plan: &Plan, metering: &Metering, report: Report<'_>
             .or_else(|| furnished.then(|| sight.identity.namespace())),
         manifest: old.manifest.clone(),
         close_request: old.close_request.clone(),
+        voucher: old.voucher.clone(),
         close_offer: offer.or_else(|| old.close_offer.clone()),
+        finish: sight.observed.finish.as_ref().map(finish_of),
         workloads: workloads(sight, delivered, &old.workloads),
         devices: devices(sight, &old.devices),
         usage: Some(usage(sight, metering, old.usage.clone().unwrap_or_default())),
@@ -175,17 +199,69 @@ fn usage(sight: &Sight, metering: &Metering, mut usage: LeaseUsage) -> LeaseUsag
         .as_ref()
         .and_then(|view| view.head.book.lease(&sight.key))
     {
-        let started = found.lease.start_at.0 > 0;
-        usage.lane_base = usage
-            .lane_base
-            .or_else(|| started.then(|| found.lease.lane_base.into()));
-        usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
-        let reported = i64::from(found.lane_seconds.saturating_sub(found.lease.lane_base));
-        if started {
-            usage.reported_seconds = usage.reported_seconds.max(reported);
+        if found.lease.start_at.0 > 0 {
+            begun(sight, metering, found, &mut usage);
         }
+        usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
     }
     usage
+}
+
+/// Where the count of a lease that started begins, and how far it was reported. `laneBase` and `reportedSeconds` together are never below anything that
+/// was signed for the lane.
+fn begun(sight: &Sight, metering: &Metering, found: Metered<'_>, usage: &mut LeaseUsage) {
+    let in_force = found.lease.signed_as().terms;
+    let same = usage
+        .amended
+        .as_ref()
+        .map_or(&sight.lease.spec.terms_hash, |amended| &amended.terms_hash)
+        .parse()
+        .ok()
+        == Some(in_force.0);
+    if !same {
+        if usage.lane_base.is_some() && !deep(sight, in_force) {
+            // As with an opening: what may still be reorganized away changes no count.
+            return;
+        }
+        amend(sight, metering, in_force, usage);
+    }
+    let base = i64::from(found.lease.lane_base);
+    let top = usage
+        .lane_base
+        .map_or(0, |old| old.saturating_add(usage.reported_seconds));
+    // What nobody here proved was not reported from here: it is waived.
+    let counted = found.lane_seconds.saturating_sub(found.lease.lane_base);
+    let own = counted.min(meters::allowance_of(&sight.lease, usage).billable(metering.seconds));
+    usage.reported_seconds = i64::from(own).max(top.saturating_sub(base)).max(0);
+    usage.lane_base = Some(base);
+}
+
+/// Whether these terms are in force at the start depth too.
+fn deep(sight: &Sight, in_force: TermsHash) -> bool {
+    sight
+        .view
+        .as_ref()
+        .and_then(|view| view.start.book.lease(&sight.key))
+        .is_some_and(|found| found.lease.signed_as().terms == in_force)
+}
+
+/// Other terms: what was counted so far is not billed under them. An object made again began its count under them, and back under the first terms
+/// there was no amendment.
+fn amend(sight: &Sight, metering: &Metering, in_force: TermsHash, usage: &mut LeaseUsage) {
+    let first = sight.lease.spec.terms_hash.parse().ok() == Some(in_force.0);
+    let before = match usage.lane_base {
+        Some(_) => {
+            meters::allowance_of(&sight.lease, usage)
+                .amended_at(metering.seconds)
+                .before
+        }
+        None => 0,
+    };
+    usage.amended = (!first).then(|| AmendedUsage {
+        terms_hash: in_force.to_string(),
+        before_seconds: before.into(),
+    });
+    usage.settled_seconds = 0;
 }
 
 fn escrow(sight: &Sight) -> Option<LeaseEscrow> {
@@ -258,6 +334,7 @@ const fn api_phase(phase: Phase) -> LeasePhase {
         Phase::Active => LeasePhase::Active,
         Phase::Degraded => LeasePhase::Degraded,
         Phase::Suspended => LeasePhase::Suspended,
+        Phase::Finished => LeasePhase::Finished,
         Phase::Stopped => LeasePhase::Stopped,
         Phase::Closed => LeasePhase::Closed,
     }

@@ -38,12 +38,14 @@ use crate::{
         reverts::explain,
     },
     core::{
+        canon::BlockRef,
         ids::ChainId,
         tx::{FeePolicy, Heads},
         view::{ChainView, Freshness},
     },
     kube_io::{KubeError, events::Severity, reconcile::Outcome, reflected::Reflected, within},
     observe::{clock, markets::Market},
+    telemetry::Block,
 };
 
 /// Why a market cannot be followed.
@@ -193,6 +195,7 @@ pub async fn pass(context: Context, desk: MarketDesk, name: ObjectRef<ComputeMar
         Some(_) | None => {
             desk.end(&context, &name.name);
             ungauge(&context.metrics, &name, MARKET_CONDITIONS);
+            context.metrics.forget_chain(&name.name);
             Outcome::Done
         }
     };
@@ -260,7 +263,7 @@ async fn start(
         let url = url_of(context, &desk.namespace, endpoint).await?;
         configs.push(EndpointConfig::parse(&endpoint.name, &url)?);
     }
-    let endpoints = Endpoints::new(chain, configs)?;
+    let endpoints = Endpoints::counted(chain, configs, |endpoint| context.metrics.rpc(&name, endpoint))?;
     endpoints.assert_chain().await?;
     let directory = spec
         .directory
@@ -309,6 +312,7 @@ async fn start(
         name: name.clone(),
         chain,
         lease_book: contracts.lease_book.address,
+        court: contracts.court.map(|court| court.address),
         windows: contracts.windows,
         tokens: listed.tokens.clone(),
         endpoints,
@@ -450,8 +454,8 @@ async fn bridge(
             let fresh = seen.freshness == Freshness::Fresh;
             context.metrics.chain(
                 &name,
-                seen.head.block.number,
-                seen.finalized.block.number,
+                shown(&seen.head.block),
+                shown(&seen.finalized.block),
                 i64::from(fresh),
             );
             heads.send_replace(fresh.then(|| Heads {
@@ -465,6 +469,13 @@ async fn bridge(
         if view.changed().await.is_err() {
             return;
         }
+    }
+}
+
+const fn shown(block: &BlockRef) -> Block {
+    Block {
+        number: block.number,
+        time: block.time.0,
     }
 }
 

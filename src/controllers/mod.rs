@@ -9,6 +9,8 @@ mod market_status;
 pub mod offer;
 pub mod orphan;
 pub mod provider;
+mod provider_agreements;
+mod provider_disputes;
 mod provider_duties;
 mod provider_status;
 mod receipt;

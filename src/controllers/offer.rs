@@ -29,7 +29,7 @@ use crate::{
         },
         plan::{
             duty::Trust,
-            offer::{self, BidEnd, Tally},
+            offer::{self, BidEnd, Tally, Tell},
             opening::summary,
         },
         workload::names::{MANAGED_BY, MANAGED_BY_LABEL},
@@ -58,18 +58,40 @@ const MOST_REASONS: usize = 32;
 /// Verdicts already told, so that an order that stays open is refused once and not once a block. Forgotten with the process: a
 /// restarted operator judges what is still open again.
 #[derive(Clone, Default)]
-pub struct Told(Arc<Mutex<BTreeMap<(String, OrderHash), &'static str>>>);
+pub struct Told {
+    verdicts: Arc<Mutex<BTreeMap<(String, OrderHash), &'static str>>>,
+    /// Since when an offer's counts differ from its status.
+    moved: Arc<Mutex<BTreeMap<String, Instant>>>,
+}
 
 impl Told {
     /// Whether this reason is news for this offer and order.
     fn news(&self, offer: &str, order: OrderHash, reason: &'static str) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert((offer.to_owned(), order), reason) != Some(reason)
+    }
+
+    /// What becomes of a status of this offer.
+    fn tell(&self, offer: &ComputeOffer, next: &ComputeOfferStatus) -> Tell {
+        let told = offer.status.clone().unwrap_or_default();
+        let uid = offer.uid().unwrap_or_default();
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = moved.get(&uid).copied();
+        let tell = offer::tell(&told, next, since.map(|since| since.elapsed()));
+        match tell {
+            Tell::Later(_) => {
+                moved.entry(uid).or_insert_with(Instant::now);
+            }
+            Tell::Now | Tell::Nothing => {
+                moved.remove(&uid);
+            }
+        }
+        tell
     }
 
     /// Drops orders that are no longer open.
     fn keep(&self, offer: &str, open: impl Fn(&OrderHash) -> bool) {
-        self.0
+        self.verdicts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|(of, order), _| of != offer || open(order));
@@ -104,8 +126,8 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
                 NotYet::Market => ("MarketNotReady", "the provider's market is not followed yet"),
                 NotYet::View => ("ChainUnknown", "no view of the chain yet"),
             };
-            return match write(context, &found, None, &[], (Status::False, reason, text)).await {
-                Ok(()) => Outcome::After(Duration::from_secs(2)),
+            return match write(context, told, &found, None, &[], (Status::False, reason, text)).await {
+                Ok(_) => Outcome::After(Duration::from_secs(2)),
                 Err(outcome) => outcome,
             };
         }
@@ -120,8 +142,8 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
                 )
                 .await;
             let invalid = (Status::False, "InvalidSpec", &*error.to_string());
-            return match write(context, &found, None, &[], invalid).await {
-                Ok(()) => Outcome::Done,
+            return match write(context, told, &found, None, &[], invalid).await {
+                Ok(outcome) => outcome,
                 Err(outcome) => outcome,
             };
         }
@@ -144,8 +166,8 @@ async fn reconcile(context: &Context, told: &Told, found: Arc<ComputeOffer>) -> 
         (Err(nobody), true) => (Status::False, nobody.reason, nobody.message.as_str()),
         (Ok(_), true) => (Status::True, "AsExpected", "orders are answered as the mode says"),
     };
-    match write(context, &found, Some(&sight), &refusals, ready).await {
-        Ok(()) => Outcome::Done,
+    match write(context, told, &found, Some(&sight), &refusals, ready).await {
+        Ok(outcome) => outcome,
         Err(outcome) => outcome,
     }
 }
@@ -275,11 +297,12 @@ fn object(
 
 async fn write(
     context: &Context,
+    told: &Told,
     found: &ComputeOffer,
     sight: Option<&OfferSight>,
     refusals: &[(OrderHash, Refusal)],
     ready: (Status, &str, &str),
-) -> Result<(), Outcome> {
+) -> Result<Outcome, Outcome> {
     let old = found.status.clone().unwrap_or_default();
     let mut next = ComputeOfferStatus {
         observed_generation: found.metadata.generation,
@@ -335,8 +358,13 @@ async fn write(
     gauge(&context.metrics, found, &next.conditions);
     let api =
         Api::<ComputeOffer>::namespaced(context.client().clone(), &found.namespace().unwrap_or_default());
+    match told.tell(found, &next) {
+        Tell::Nothing => return Ok(Outcome::Done),
+        Tell::Later(rest) => return Ok(Outcome::After(rest)),
+        Tell::Now => {}
+    }
     match status::write(&api, MANAGER, found, &next, &[]).await {
-        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(()),
+        Ok(status::Written::Changed(_) | status::Written::Unchanged) => Ok(Outcome::Done),
         Err(error) => Err(unwritten("ComputeOffer", found.metadata.name.as_ref(), &error)),
     }
 }

@@ -11,7 +11,9 @@ use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
 
 use super::{
     context::{Context, MANAGER, ungauge},
-    provider_duties::send,
+    provider_agreements::{self, lease_use},
+    provider_disputes::tend,
+    provider_duties,
     provider_status::{PROVIDER_CONDITIONS, report},
 };
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     chain_io::earnings::claimable,
     core::{
         book::StoredPhase,
+        documents::signing::domain,
         ids::{LeaseKey, ProviderId},
         money::MicroUnits,
         plan::{
@@ -27,7 +30,6 @@ use crate::{
             opening,
             provider::{self, LeaseUse, Observed, Policy},
         },
-        usage::lanes,
         view::ChainView,
     },
     kube_io::{
@@ -40,7 +42,6 @@ use crate::{
         clock,
         lease::key_of,
         markets::{Market, trust},
-        meters::persisted,
         transactions::in_flight,
     },
 };
@@ -89,7 +90,14 @@ async fn reconcile(context: &Context, asked: &Asked, found: &ComputeProvider) ->
     }
     let seen = observe(context, asked, found, id, &market, &view, policy.claim_above).await;
     let plan = provider::plan(&seen, &policy);
-    if let Err(error) = send(context, found, id, &market, &view, &plan).await {
+    let agreed = (seen.leases.as_slice(), &plan);
+    if let Err(error) = provider_agreements::send(context, found, &market, &view, agreed).await {
+        failed = Some(error);
+    }
+    if let Err(error) = provider_duties::send(context, found, id, &market, &view, &plan).await {
+        failed = Some(error);
+    }
+    if let Err(error) = tend(context, found, id, &market, &view).await {
         failed = Some(error);
     }
     if let Some(error) = &failed {
@@ -122,6 +130,7 @@ fn policy(found: &ComputeProvider, market: &Market) -> Policy {
         Policy {
             report_every: Duration::from_secs(3_600),
             settle_every: Duration::from_secs(86_400),
+            redeem_above: MicroUnits(10_000_000),
             claim_above: MicroUnits(10_000_000),
             final_reports,
         }
@@ -179,7 +188,7 @@ async fn observe(
     Observed {
         trust,
         now,
-        leases: uses(context, found, id, view),
+        leases: uses(context, found, id, market, view),
         report: sent(ApiIntent::Report),
         settle: sent(ApiIntent::Settle),
         claim: sent(ApiIntent::Claim),
@@ -191,7 +200,17 @@ async fn observe(
 }
 
 /// What status persisted of each live lease's meter.
-fn uses(context: &Context, found: &ComputeProvider, id: ProviderId, view: &ChainView) -> Vec<LeaseUse> {
+fn uses(
+    context: &Context,
+    found: &ComputeProvider,
+    id: ProviderId,
+    market: &Market,
+    view: &ChainView,
+) -> Vec<LeaseUse> {
+    let (uid, domain) = (
+        found.uid().unwrap_or_default(),
+        domain(market.chain, market.lease_book),
+    );
     let home = found.namespace();
     let objects: BTreeMap<LeaseKey, Arc<ComputeLease>> = context
         .eyes
@@ -208,20 +227,7 @@ fn uses(context: &Context, found: &ComputeProvider, id: ProviderId, view: &Chain
         .filter(|metered| metered.lease.stored == StoredPhase::Live)
         .filter_map(|metered| {
             let object = objects.get(&metered.lease.key)?;
-            let replicas = u64::try_from(object.spec.request.replicas).unwrap_or(1).max(1);
-            let seconds = persisted(object.status.as_ref()).closed_ms / replicas.saturating_mul(1000);
-            Some(LeaseUse {
-                lane: metered.lease.key.id.lane,
-                on_chain: metered.lane_seconds,
-                base: metered.lease.lane_base,
-                metered: u32::try_from(seconds)
-                    .unwrap_or(lanes::MAX_LANE)
-                    .min(lanes::MAX_LANE),
-                settled: metered.lease.settled,
-                rate: metered.lease.rate,
-                start_at: metered.lease.start_at,
-                stop_at: metered.lease.stop_at,
-            })
+            lease_use(context, &uid, object, metered, &domain)
         })
         .collect()
 }

@@ -24,7 +24,8 @@ use crate::{
 /// Every condition a provider can have.
 pub(super) const PROVIDER_CONDITIONS: &[&str] = &[READY, REGISTERED, KEYS_VALID, STAKE_SUFFICIENT];
 
-fn address(context: &Context, wallet: &WalletName) -> Option<Address> {
+/// The address of a wallet, once its key was read.
+pub(super) fn address(context: &Context, wallet: &WalletName) -> Option<Address> {
     let reference = ObjectRef::<ComputeWallet>::new(&wallet.name).within(&wallet.namespace);
     context
         .eyes

@@ -14,10 +14,10 @@ use crate::{
     act::transact::{PassReport, TransactContext, WalletName},
     api::{
         ComputeTransaction, ComputeWallet, condition,
-        transaction::{IntentKind, TransactionPhase},
+        transaction::{ComputeTransactionStatus, IntentKind, TransactionPhase},
     },
     core::tx::{Heads, KeyUse},
-    telemetry::Metrics,
+    telemetry::{Metrics, Spent},
 };
 
 /// Pause between two looks while something is under way: re-sending has a rhythm of seconds.
@@ -88,14 +88,40 @@ impl Phases {
                 .unwrap_or_default();
             let uid = object.metadata.uid.clone().unwrap_or_default();
             if self.begun && self.known.get(&uid) != Some(&phase) {
-                let (intent, phase) = (intent_label(object.spec.intent.kind), phase_label(phase));
-                inputs.metrics.transaction(intent, phase);
+                let intent = intent_label(object.spec.intent.kind);
+                inputs.metrics.transaction(intent, phase_label(phase));
+                if let Some(spent) = spent(phase, object.status.as_ref()) {
+                    inputs.metrics.spent(intent, spent);
+                }
             }
             now.insert(uid, phase);
         }
         self.known = now;
         self.begun = true;
     }
+}
+
+/// What it cost, once no reorganization can take it back: counted then, it is counted once.
+fn spent(phase: TransactionPhase, status: Option<&ComputeTransactionStatus>) -> Option<Spent> {
+    match phase {
+        TransactionPhase::Final | TransactionPhase::Failed => {}
+        TransactionPhase::Created
+        | TransactionPhase::Pending
+        | TransactionPhase::Mined
+        | TransactionPhase::Abandoned => return None,
+    }
+    let mined = status?.mined.as_ref()?;
+    let gas = u64::try_from(mined.gas_used).ok()?;
+    let price: u128 = mined.effective_gas_price.parse().ok()?;
+    let data: u128 = mined
+        .data_fee
+        .as_deref()
+        .map_or(Some(0), |fee| fee.parse().ok())?;
+    let wei = u128::from(gas).saturating_mul(price).saturating_add(data);
+    Some(Spent {
+        gas,
+        gwei: u64::try_from(wei.div_ceil(1_000_000_000)).unwrap_or(u64::MAX),
+    })
 }
 
 const fn intent_label(kind: IntentKind) -> &'static str {
@@ -105,10 +131,16 @@ const fn intent_label(kind: IntentKind) -> &'static str {
         IntentKind::Decline => "Decline",
         IntentKind::Report => "Report",
         IntentKind::Settle => "Settle",
+        IntentKind::Redeem => "Redeem",
+        IntentKind::Waive => "Waive",
         IntentKind::Stop => "Stop",
         IntentKind::Finalize => "Finalize",
         IntentKind::CloseBoth => "CloseBoth",
         IntentKind::Claim => "Claim",
+        IntentKind::Approve => "Approve",
+        IntentKind::Answer => "Answer",
+        IntentKind::Conclude => "Conclude",
+        IntentKind::Withdraw => "Withdraw",
     }
 }
 
@@ -198,4 +230,50 @@ fn key_use(wallets: &Store<ComputeWallet>, name: &WalletName) -> KeyUse {
                 .is_some_and(|status| condition::is_true(&status.conditions, condition::NONCE_FOREIGN))
     });
     if foreign { KeyUse::Foreign } else { KeyUse::Ours }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::transaction::MinedVersion;
+
+    fn mined(price: &str, data: Option<&str>) -> ComputeTransactionStatus {
+        ComputeTransactionStatus {
+            mined: Some(MinedVersion {
+                gas_used: 50_000,
+                effective_gas_price: price.to_owned(),
+                data_fee: data.map(str::to_owned),
+                ..MinedVersion::default()
+            }),
+            ..ComputeTransactionStatus::default()
+        }
+    }
+
+    fn gwei(status: &ComputeTransactionStatus) -> Option<u64> {
+        spent(TransactionPhase::Final, Some(status)).map(|spent| spent.gwei)
+    }
+
+    #[test]
+    fn what_a_transaction_cost_is_rounded_up_and_holds_the_data_fee_of_a_rollup() {
+        assert_eq!(gwei(&mined("2000000000", None)), Some(100_000));
+        assert_eq!(gwei(&mined("1", None)), Some(1));
+        assert_eq!(gwei(&mined("0", Some("1000000001"))), Some(2));
+        assert_eq!(gwei(&mined("?", None)), None);
+    }
+
+    #[test]
+    fn it_is_counted_only_when_no_reorganization_can_take_it_back() {
+        let status = mined("1", None);
+        for (phase, counted) in [
+            (TransactionPhase::Created, false),
+            (TransactionPhase::Pending, false),
+            (TransactionPhase::Mined, false),
+            (TransactionPhase::Abandoned, false),
+            (TransactionPhase::Final, true),
+            (TransactionPhase::Failed, true),
+        ] {
+            assert_eq!(spent(phase, Some(&status)).is_some(), counted, "{phase:?}");
+        }
+        assert_eq!(spent(TransactionPhase::Final, None), None);
+    }
 }

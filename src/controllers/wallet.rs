@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use alloy::primitives::U256;
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
@@ -101,8 +102,15 @@ fn show(inputs: &WalletInputs, before: &[ObjectRef<ComputeWallet>]) -> Vec<Objec
     }
     for gone in before.iter().filter(|name| !shown.contains(name)) {
         ungauge(&inputs.metrics, gone, CONDITIONS);
+        let namespace = gone.namespace.as_deref().unwrap_or_default();
+        inputs.metrics.forget_balance(namespace, &gone.name);
     }
     shown
+}
+
+/// Whole gwei of a balance.
+fn gwei(wei: U256) -> u64 {
+    u64::try_from(wei / U256::from(1_000_000_000)).unwrap_or(u64::MAX)
 }
 
 /// Wallets whose market is on the same chain as ours: only there can one key mean two lists of nonces.
@@ -144,7 +152,13 @@ async fn round(inputs: &WalletInputs) -> bool {
             .look_at_wallet(&wallet, &neighbours, &own, heads)
             .await
         {
-            Ok(report) => all_ready &= report.ready == Readiness::Ready,
+            Ok(report) => {
+                all_ready &= report.ready == Readiness::Ready;
+                if let (Some(wei), Some(name)) = (report.balance, &wallet.metadata.name) {
+                    let namespace = wallet.metadata.namespace.as_deref().unwrap_or_default();
+                    inputs.metrics.balance(namespace, name, gwei(wei));
+                }
+            }
             Err(error) => {
                 all_ready = false;
                 tracing::warn!(wallet = wallet.metadata.name, namespace = wallet.metadata.namespace, %error, "wallet not looked at");

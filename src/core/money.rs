@@ -40,6 +40,21 @@ impl MicroUnits {
         }
     }
 
+    /// Difference, none where it would be negative.
+    #[must_use]
+    pub const fn checked_sub(self, other: Self) -> Option<Self> {
+        match self.0.checked_sub(other.0) {
+            Some(rest) => Some(Self(rest)),
+            None => None,
+        }
+    }
+
+    /// Sum, the largest amount beyond 64 bits.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// Difference, zero where it would be negative.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {

@@ -24,14 +24,15 @@ use thiserror::Error;
 
 use super::{
     directory::{
-        DirectoryError, Kept, LeaseDirectory, LeaseRecord, LogRequest, LogStream, ObjectRef, Standing,
+        DirectoryError, Kept, KeptVoucher, LeaseDirectory, LeaseRecord, LogRequest, LogStream, ObjectRef,
+        Standing,
     },
     pods,
 };
 use crate::{
     api::{
         ComputeLease, ComputeMarket, ComputeProvider,
-        lease::{LeasePhase, ManifestReceipt},
+        lease::{LeasePhase, LeaseVoucher, ManifestReceipt},
     },
     core::{
         documents::{
@@ -39,6 +40,7 @@ use crate::{
             needs::Needs,
             session::{GatewayFacts, LeaseFacts},
             statement::Statement,
+            voucher::{SignedVoucher, VoucherError, VoucherKept},
         },
         ids::{ChainId, LeaseId, LeaseKey, ProviderId, TermsHash},
         time::UnixMillis,
@@ -51,6 +53,10 @@ use crate::{
 pub const MANIFEST_MANAGER: &str = "leaseport-gateway";
 /// Field manager of `status.closeRequest`: another one, since an apply drops what its manager wrote before and leaves out now.
 pub const CLOSE_MANAGER: &str = "leaseport-gateway-close";
+/// Field manager of `status.voucher`.
+pub const VOUCHER_MANAGER: &str = "leaseport-gateway-voucher";
+/// How often a voucher is laid over a status that changed meanwhile.
+const VOUCHER_TRIES: usize = 5;
 /// How long one request to the API server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -293,6 +299,52 @@ impl LeaseDirectory for ClusterDirectory {
         })
     }
 
+    async fn keep_voucher(
+        &self,
+        lease: &LeaseRecord,
+        voucher: &SignedVoucher,
+        by: Address,
+        now: UnixMillis,
+    ) -> Result<KeptVoucher, DirectoryError> {
+        let leases = self.lease_api(lease);
+        for _ in 0..VOUCHER_TRIES {
+            // Read afresh: the cache may not know the newest receipt yet, and two gateways may keep vouchers at once.
+            let live = bounded("the lease", leases.get(&lease.object.name)).await?;
+            if live.uid().as_deref() != Some(lease.object.uid.as_str()) {
+                return Err(DirectoryError::NotReady("the lease".to_owned()));
+            }
+            let next = match voucher_onto(&live, lease.in_force, voucher, by, now) {
+                Onto::Write(next) => next,
+                Onto::Answer(answer) => return Ok(answer),
+            };
+            let patch = json!({
+                "apiVersion": "leaseport.dev/v1alpha1",
+                "kind": "ComputeLease",
+                "metadata": {
+                    "name": lease.object.name, "uid": lease.object.uid, "resourceVersion": live.resource_version(),
+                },
+                "status": { "voucher": next },
+            });
+            let (params, patch) = (PatchParams::apply(VOUCHER_MANAGER).force(), Patch::Apply(&patch));
+            let written = leases.patch_status(&lease.object.name, &params, &patch);
+            match tokio::time::timeout(PATIENCE, written).await {
+                Ok(Err(kube::Error::Api(status))) if status.code == 409 => {}
+                Ok(answer) => {
+                    bounded("the lease", async { answer }).await?;
+                    return Ok(KeptVoucher::New(said(lease.key.id, &next, lease.in_force.terms)));
+                }
+                Err(_) => {
+                    return Err(DirectoryError::Unavailable {
+                        why: format!("the lease: no answer within {} s", PATIENCE.as_secs()),
+                    });
+                }
+            }
+        }
+        Err(DirectoryError::NotReady(
+            "the lease, which changes all the time,".to_owned(),
+        ))
+    }
+
     async fn ask_close(
         &self,
         lease: &LeaseRecord,
@@ -302,6 +354,68 @@ impl LeaseDirectory for ClusterDirectory {
         let status = json!({ "closeRequest": { "requestedAt": stamp(now), "by": by } });
         self.apply_status(lease, CLOSE_MANAGER, status).await
     }
+}
+
+/// What to do with a voucher.
+enum Onto {
+    /// Write it.
+    Write(LeaseVoucher),
+    /// Nothing is written.
+    Answer(KeptVoucher),
+}
+
+/// A voucher beside what the lease has: one for other terms than are in force counts as none.
+fn voucher_onto(
+    live: &ComputeLease,
+    signed_as: LeaseKey,
+    voucher: &SignedVoucher,
+    by: Address,
+    now: UnixMillis,
+) -> Onto {
+    let status = live.status.clone().unwrap_or_default();
+    let terms = signed_as.terms.to_string();
+    if let Some(kept) = status
+        .voucher
+        .filter(|kept| kept.terms_hash == terms && kept.cum >= i64::from(voucher.cum))
+    {
+        return Onto::Answer(KeptVoucher::Standing(said(signed_as.id, &kept, signed_as.terms)));
+    }
+    let receipt = status.usage.and_then(|usage| usage.receipt).filter(|receipt| {
+        let under = receipt.terms_hash.as_ref().unwrap_or(&live.spec.terms_hash);
+        under.parse().ok() == Some(signed_as.terms.0)
+    });
+    let signed = receipt.map_or(0, |receipt| u32::try_from(receipt.cum).unwrap_or(0));
+    if voucher.cum > signed {
+        return Onto::Answer(KeptVoucher::Refused(VoucherError::MoreThanSigned {
+            cum: voucher.cum,
+            signed,
+        }));
+    }
+    Onto::Write(LeaseVoucher {
+        cum: voucher.cum.into(),
+        terms_hash: terms,
+        by: by.to_string(),
+        signature: voucher.signature.to_string(),
+        received_at: stamp(now),
+    })
+}
+
+fn said(lease_id: LeaseId, kept: &LeaseVoucher, terms_hash: TermsHash) -> VoucherKept {
+    VoucherKept {
+        lease_id,
+        terms_hash,
+        cum: u32::try_from(kept.cum).unwrap_or(0),
+        received_at: kept.received_at.0.to_string(),
+    }
+}
+
+/// The terms in force: those it was opened with, or of the amendment that the operator counts under.
+fn in_force(lease: &ComputeLease) -> Option<TermsHash> {
+    let usage = lease.status.as_ref().and_then(|status| status.usage.as_ref());
+    let terms = usage
+        .and_then(|usage| usage.amended.as_ref())
+        .map_or(&lease.spec.terms_hash, |amended| &amended.terms_hash);
+    terms.parse().map(TermsHash).ok()
 }
 
 /// One request to the API server, in time, with its error as a tenant may see it.
@@ -345,13 +459,19 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
         | LeasePhase::Starting
         | LeasePhase::Active
         | LeasePhase::Degraded
-        | LeasePhase::Suspended => Standing::Open,
-        LeasePhase::Stopped | LeasePhase::Closed => Standing::Ended,
+        | LeasePhase::Suspended
+        | LeasePhase::Finished => Standing::Open,
+        LeasePhase::Stopped => Standing::Stopped,
+        LeasePhase::Closed => Standing::Closed,
+    };
+    let in_force = LeaseKey {
+        id: key.id,
+        terms: in_force(lease).ok_or("status.usage.amended.termsHash is no hash")?,
     };
     let close_offer = status.close_offer.as_ref().map(|offer| {
         Ok::<_, String>(CloseOffer {
             lease_id: key.id,
-            terms_hash: key.terms,
+            terms_hash: in_force.terms,
             cum: u32::try_from(offer.cum).map_err(|e| field("status.closeOffer.cum")(&e))?,
             deadline: u64::try_from(offer.deadline).map_err(|e| field("status.closeOffer.deadline")(&e))?,
             signature: offer
@@ -360,6 +480,10 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
                 .map_err(|e| field("status.closeOffer.signature")(&e))?,
         })
     });
+    let vouched = status
+        .voucher
+        .as_ref()
+        .map(|voucher| json!({ "cum": voucher.cum, "receivedAt": voucher.received_at }));
     Ok(LeaseRecord {
         facts: LeaseFacts {
             id: key.id,
@@ -370,6 +494,7 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
             },
         },
         key,
+        in_force,
         manifest_hash: spec
             .manifest_hash
             .parse::<B256>()
@@ -382,14 +507,16 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
             .as_ref()
             .map(|usage| usage.evidence.clone())
             .unwrap_or_default(),
-        usage: json!({ "leaseId": key.id, "termsHash": key.terms, "usage": status.usage, "ratePerHour": spec.terms.rate_per_hour }),
+        usage: json!({ "leaseId": key.id, "termsHash": in_force.terms, "usage": status.usage, "voucher": vouched, "ratePerHour": spec.terms.rate_per_hour }),
         status: json!({
             "leaseId": key.id,
-            "termsHash": key.terms,
+            "termsHash": in_force.terms,
+            "vouchedSeconds": status.voucher.as_ref().map(|voucher| voucher.cum),
             "phase": status.phase.unwrap_or_default(),
             "suspended": spec.suspend,
             "manifest": status.manifest,
             "workloads": status.workloads,
+            "finish": status.finish,
             "devices": status.devices,
             "escrow": status.escrow,
             "conditions": status.conditions,

@@ -12,6 +12,7 @@ use crate::core::{
         needs::Needs,
         session::LeaseFacts,
         statement::Statement,
+        voucher::{SignedVoucher, VoucherError, VoucherKept},
     },
     ids::{LeaseId, LeaseKey},
     time::UnixMillis,
@@ -39,8 +40,10 @@ pub enum DirectoryError {
 pub enum Standing {
     /// Open.
     Open,
-    /// Stopped or closed: it is read, not written.
-    Ended,
+    /// Its clock stands: it takes vouchers for what it ran, and nothing else.
+    Stopped,
+    /// Closed: it is read, not written.
+    Closed,
 }
 
 /// One lease as the cluster has it.
@@ -50,6 +53,8 @@ pub struct LeaseRecord {
     pub facts: LeaseFacts,
     /// Id and terms; two records may share the id after a reorg.
     pub key: LeaseKey,
+    /// Id and the terms in force, which an amendment changes: what is signed names these.
+    pub in_force: LeaseKey,
     /// The manifest the order names.
     pub manifest_hash: B256,
     /// What the manifest must stay within.
@@ -86,6 +91,17 @@ pub enum Kept {
     New(ManifestTaken),
     /// The same was there.
     Again(ManifestTaken),
+}
+
+/// What became of a voucher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptVoucher {
+    /// It is higher than the one before.
+    New(VoucherKept),
+    /// It is not: this one stands.
+    Standing(VoucherKept),
+    /// It is for more than the lease's newest receipt.
+    Refused(VoucherError),
 }
 
 /// Which log.
@@ -139,6 +155,15 @@ pub trait LeaseDirectory: Send + Sync + 'static {
         lease: &LeaseRecord,
         page: &str,
     ) -> impl Future<Output = Result<Vec<Statement>, DirectoryError>> + Send;
+
+    /// Keeps the highest voucher of the lease, which `by` signed, if it is for no more than the provider's own newest receipt.
+    fn keep_voucher(
+        &self,
+        lease: &LeaseRecord,
+        voucher: &SignedVoucher,
+        by: Address,
+        now: UnixMillis,
+    ) -> impl Future<Output = Result<KeptVoucher, DirectoryError>> + Send;
 
     /// Notes that the tenant wants to close by agreement, so that the operator signs.
     fn ask_close(

@@ -11,6 +11,7 @@ pub mod problem;
 pub mod rate;
 pub mod routes;
 pub mod server;
+pub mod sessions;
 pub mod state;
 pub mod streams;
 pub mod tls;

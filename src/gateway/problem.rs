@@ -10,6 +10,7 @@ use super::directory::DirectoryError;
 use crate::core::documents::{
     exchange::{ParcelError, Problem},
     session::{Denial, denial::Standing},
+    voucher::VoucherError,
 };
 
 /// How long to wait while the operator makes a namespace.
@@ -76,6 +77,19 @@ impl From<ParcelError> for Refusal {
     }
 }
 
+impl From<VoucherError> for Refusal {
+    fn from(error: VoucherError) -> Self {
+        let status = match &error {
+            VoucherError::OtherTerms { .. } => StatusCode::CONFLICT,
+            VoucherError::Stranger { .. } => StatusCode::FORBIDDEN,
+            VoucherError::Nothing | VoucherError::MoreThanSigned { .. } | VoucherError::Signature(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+        };
+        Self::new(status, error.reason(), error.to_string())
+    }
+}
+
 impl From<DirectoryError> for Refusal {
     fn from(error: DirectoryError) -> Self {
         let detail = error.to_string();
@@ -90,10 +104,17 @@ impl From<DirectoryError> for Refusal {
     }
 }
 
+/// Why a response is a refusal, for whoever counts it: one of the words of this program, never of a caller's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFor(pub String);
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
         let mut response = (self.status, body).into_response();
+        response
+            .extensions_mut()
+            .insert(RefusedFor(self.problem.title.clone()));
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -14,11 +14,15 @@ use ipnet::IpNet;
 use super::{
     problem::Refusal,
     rate::{Buckets, Limit},
+    sessions::Sessions,
     streams::Streams,
 };
-use crate::core::{
-    documents::session::GatewayFacts,
-    time::{Steady, UnixMillis},
+use crate::{
+    core::{
+        documents::session::GatewayFacts,
+        time::{Steady, UnixMillis},
+    },
+    telemetry::Metrics,
 };
 
 /// 20 a second and 100 at once from one address (an IPv6 /64).
@@ -48,6 +52,8 @@ pub struct GatewayOptions {
     pub close_patience: Duration,
     /// Time.
     pub clock: Clock,
+    /// Where requests, refusals and sessions are counted.
+    pub metrics: Metrics,
 }
 
 impl fmt::Debug for GatewayOptions {
@@ -69,6 +75,8 @@ pub struct Gateway<D> {
     pub options: GatewayOptions,
     /// Open logs.
     pub streams: Streams,
+    /// Sessions met.
+    pub sessions: Sessions,
     sources: Mutex<Buckets<IpAddr>>,
     wallets: Mutex<Buckets<Address>>,
 }
@@ -81,6 +89,7 @@ impl<D> Gateway<D> {
             directory,
             options,
             streams: Streams::default(),
+            sessions: Sessions::default(),
             sources: Mutex::new(Buckets::new(PER_SOURCE)),
             wallets: Mutex::new(Buckets::new(PER_WALLET)),
         }

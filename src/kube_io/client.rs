@@ -1,5 +1,5 @@
 //! The client and the one time limit of its requests. kube's own retries are off: a repeated POST or one that waits minutes for a
-//! `Retry-After` would outlive the leader's lock (architecture: rule 7). May not decide what to ask.
+//! `Retry-After` would outlive the leader's lock (architecture: rule 7). What is counted of requests is [`super::counted`]'s. May not decide what to ask.
 
 use std::{future::Future, time::Duration};
 

@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod client;
+pub mod counted;
 pub mod delete;
 pub mod error;
 pub mod events;

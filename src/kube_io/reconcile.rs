@@ -80,10 +80,20 @@ struct Failure {
     at: Instant,
 }
 
+/// How much a loop has to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Names that changed and wait for their pass; not those that wait for a time they asked for.
+    pub waiting: usize,
+    /// Passes that run.
+    pub running: usize,
+}
+
 /// Runs passes until `stop` or until the names end, then waits for the passes that run. Dropping it aborts them.
-/// A pass that panics counts as failed and is logged; it takes no other name with it.
+/// A pass that panics counts as failed and is logged; it takes no other name with it. `load` is told how much there is to do whenever that changes.
 pub async fn run<Key, Names, Reconcile, Pass>(
     pace: Pace,
+    load: impl Fn(Load),
     names: Names,
     mut reconcile: Reconcile,
     stop: impl Future<Output = ()>,
@@ -100,12 +110,23 @@ pub async fn run<Key, Names, Reconcile, Pass>(
     let mut running: HashMap<Id, Key> = HashMap::new();
     let mut busy: HashSet<Key> = HashSet::new();
     let mut again: HashSet<Key> = HashSet::new();
+    let mut waiting: HashSet<Key> = HashSet::new();
+    let mut told = Load::default();
+    load(told);
     let mut failing: HashMap<Key, Failure> = HashMap::new();
     let schedule = |key: Key, run_at: Instant| {
         // The receiver lives as long as this function.
         let _ = requests.unbounded_send(ScheduleRequest { message: key, run_at });
     };
     loop {
+        let now = Load {
+            waiting: waiting.len() + again.len(),
+            running: busy.len(),
+        };
+        if now != told {
+            told = now;
+            load(now);
+        }
         let full = busy.len() >= pace.concurrency.max(1);
         let mut ready = due.as_mut().hold_unless(|key| !full && !busy.contains(key));
         tokio::select! {
@@ -119,9 +140,11 @@ pub async fn run<Key, Names, Reconcile, Pass>(
                 }
                 let now = Instant::now();
                 let soonest = failing.get(&key).map_or(now, |failure| (failure.at + pace.pause_first).max(now));
+                waiting.insert(key.clone());
                 schedule(key, soonest);
             }
             Some(key) = ready.next() => {
+                waiting.remove(&key);
                 let pass = passes.spawn(reconcile(key.clone()));
                 running.insert(pass.id(), key.clone());
                 busy.insert(key);
@@ -141,6 +164,7 @@ pub async fn run<Key, Names, Reconcile, Pass>(
                 match outcome {
                     Outcome::Done | Outcome::After(_) if changed => {
                         failing.remove(&key);
+                        waiting.insert(key.clone());
                         schedule(key, now);
                     }
                     Outcome::Done => {
@@ -205,7 +229,7 @@ mod tests {
             }
         };
         let stop = tokio::time::sleep(Duration::from_secs(seconds));
-        run(pace, timed.chain(stream::pending()), reconcile, stop).await;
+        run(pace, |_| {}, timed.chain(stream::pending()), reconcile, stop).await;
         let log = log.lock().unwrap();
         log.clone()
     }
@@ -292,8 +316,10 @@ mod tests {
             }
         };
         let names = stream::iter(0..20usize).chain(stream::pending());
+        let loads = Mutex::new(Vec::new());
         run(
             PACE.concurrency(3),
+            |load| loads.lock().unwrap().push((load.waiting, load.running)),
             names,
             reconcile,
             tokio::time::sleep(Duration::from_secs(30)),
@@ -303,6 +329,9 @@ mod tests {
             (most_seen.load(Ordering::SeqCst), all_done.load(Ordering::SeqCst)),
             (3, 20)
         );
+        let loads = loads.into_inner().unwrap();
+        assert!(loads.contains(&(17, 3)), "all but those that run wait: {loads:?}");
+        assert_eq!(loads.last(), Some(&(0, 0)), "and in the end nothing does");
     }
 
     #[tokio::test(start_paused = true)]

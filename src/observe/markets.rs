@@ -30,6 +30,8 @@ pub struct Market {
     pub chain: ChainId,
     /// LeaseBook, from the directory.
     pub lease_book: Address,
+    /// DisputeCourt, from the directory; not every market has one.
+    pub court: Option<Address>,
     /// F and W of the deployment.
     pub windows: Windows,
     /// Listed tokens.

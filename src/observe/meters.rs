@@ -9,10 +9,17 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
-    api::lease::{ComputeLeaseStatus, LeaseUsage, OpenInterval as ApiInterval},
+    api::{
+        ComputeLease,
+        lease::{ComputeLeaseStatus, LeaseUsage, OpenInterval as ApiInterval},
+    },
     core::{
+        ids::TermsHash,
         time::UnixMillis,
-        usage::meter::{Meter, MeterState, OpenInterval, Proof},
+        usage::{
+            billable::Allowance,
+            meter::{Meter, MeterState, OpenInterval, Proof},
+        },
     },
 };
 
@@ -63,6 +70,41 @@ pub fn persisted(status: Option<&ComputeLeaseStatus>) -> MeterState {
         open: usage.open.iter().filter_map(interval).collect(),
         unproven_ms: u64::try_from(usage.unproven_ms).unwrap_or(0),
     }
+}
+
+/// What of a lease's metered seconds is not billed under the terms its status counts under.
+#[must_use]
+pub fn allowance(lease: &ComputeLease) -> Allowance {
+    let usage = lease.status.as_ref().and_then(|status| status.usage.as_ref());
+    match usage {
+        Some(usage) => allowance_of(lease, usage),
+        None => allowance_of(lease, &LeaseUsage::default()),
+    }
+}
+
+/// The same with a usage that is not in its status yet.
+#[must_use]
+pub fn allowance_of(lease: &ComputeLease, usage: &LeaseUsage) -> Allowance {
+    let seconds = |count: i64| u32::try_from(count).unwrap_or(0);
+    Allowance {
+        waived: seconds(lease.spec.waived_seconds),
+        before: usage
+            .amended
+            .as_ref()
+            .map_or(0, |amended| seconds(amended.before_seconds)),
+    }
+}
+
+/// The terms that a lease's status counts under; none before it noted where its lane began.
+#[must_use]
+pub fn counted_under(lease: &ComputeLease) -> Option<TermsHash> {
+    let usage = lease.status.as_ref()?.usage.as_ref()?;
+    usage.lane_base?;
+    let terms = usage
+        .amended
+        .as_ref()
+        .map_or(&lease.spec.terms_hash, |amended| &amended.terms_hash);
+    terms.parse().map(TermsHash).ok()
 }
 
 fn interval(open: &ApiInterval) -> Option<OpenInterval> {

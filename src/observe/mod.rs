@@ -2,11 +2,13 @@
 
 pub mod bid;
 pub mod clock;
+pub mod dispute;
 pub mod ground;
 pub mod lease;
 pub mod markets;
 pub mod meters;
 pub mod offer;
 pub mod orphan;
+pub mod picture;
 pub mod stores;
 pub mod transactions;

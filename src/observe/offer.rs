@@ -17,10 +17,11 @@ use super::{
 };
 use crate::{
     api::{
-        ComputeBid, ComputeOffer, ComputeProvider,
+        ComputeBid, ComputeLease, ComputeOffer, ComputeProvider,
         bid::BidPhase,
         condition,
         duration::{self, DurationError},
+        lease::LeasePhase,
         offer::{AllowRoot, DeviceSharing, OfferMode},
     },
     core::{
@@ -199,8 +200,7 @@ impl Eyes {
                     .offer_ref
                     .as_ref()
                     .is_some_and(|named| named.name == offer)
-                && lease.status.as_ref().and_then(|status| status.phase)
-                    != Some(crate::api::lease::LeasePhase::Closed)
+                && takes_a_place(lease)
         });
         let open = ours
             .iter()
@@ -290,6 +290,20 @@ pub fn in_play(bid: &ComputeBid) -> bool {
     {
         BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted => true,
         BidPhase::Won | BidPhase::Lost | BidPhase::Expired | BidPhase::Refused => false,
+    }
+}
+
+/// Whether a lease counts towards `capacity.maxLeases`. One whose Job has ended holds no device and will hold none.
+fn takes_a_place(lease: &ComputeLease) -> bool {
+    let phase = lease.status.as_ref().and_then(|status| status.phase);
+    match phase.unwrap_or_default() {
+        LeasePhase::Finished | LeasePhase::Closed => false,
+        LeasePhase::Pending
+        | LeasePhase::Starting
+        | LeasePhase::Active
+        | LeasePhase::Degraded
+        | LeasePhase::Suspended
+        | LeasePhase::Stopped => true,
     }
 }
 

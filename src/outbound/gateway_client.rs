@@ -25,6 +25,7 @@ use crate::core::{
         exchange::{CloseOffer, ManifestTaken, Parcel, Problem},
         session::{RequestParts, SESSION_HEADER, Scope, Session, SignedSession, sign_request},
         statement::Statement,
+        voucher::{SignedVoucher, VoucherKept},
     },
     ids::{ChainId, LeaseId, ProviderId},
     time::UnixMillis,
@@ -305,6 +306,20 @@ impl GatewayClient {
         url.query_pairs_mut().append_pair("page", page);
         let page: Page = self.json(&self.call_up_to(Method::GET, url, None, WRITE, PAGE).await?)?;
         Ok(page.statements)
+    }
+
+    /// Hands over a voucher; the answer is the highest one that is kept, which may be an earlier one.
+    ///
+    /// # Errors
+    /// As [`GatewayError`] says.
+    pub async fn put_voucher(
+        &self,
+        lease: LeaseId,
+        voucher: &SignedVoucher,
+    ) -> Result<VoucherKept, GatewayError> {
+        let body = serde_json::to_vec(voucher).map_err(|e| GatewayError::Session(e.to_string()))?;
+        let url = self.target.at(&format!("/v1/leases/{lease}/voucher"))?;
+        self.json(&self.call(Method::PUT, url, Some(body), WRITE).await?)
     }
 
     /// Asks for the provider's signature over the final seconds.

@@ -20,12 +20,14 @@ use leaseport::{
             needs::Needs,
             session::LeaseFacts,
             statement::Statement,
+            voucher::{SignedVoucher, VoucherError, VoucherKept},
         },
         ids::{LeaseId, LeaseKey, TermsHash},
         time::UnixMillis,
     },
     gateway::directory::{
-        DirectoryError, Kept, LeaseDirectory, LeaseRecord, LogRequest, LogStream, ObjectRef, Standing,
+        DirectoryError, Kept, KeptVoucher, LeaseDirectory, LeaseRecord, LogRequest, LogStream, ObjectRef,
+        Standing,
     },
 };
 
@@ -42,6 +44,7 @@ struct Inner {
     leases: Vec<LeaseRecord>,
     kept: BTreeMap<LeaseId, KeptManifest>,
     asked: BTreeMap<LeaseId, Address>,
+    vouched: BTreeMap<LeaseId, (u32, Address)>,
     logs: Vec<mpsc::UnboundedSender<String>>,
     log_request: Option<LogRequest>,
 }
@@ -70,6 +73,10 @@ impl Memory {
         self.with(|inner| inner.asked.get(&id).copied())
     }
 
+    pub(crate) fn vouched(&self, id: LeaseId) -> Option<(u32, Address)> {
+        self.with(|inner| inner.vouched.get(&id).copied())
+    }
+
     pub(crate) fn write_log(&self, line: String) {
         self.with(|inner| inner.logs.last().unwrap().send(line).unwrap());
     }
@@ -83,6 +90,9 @@ impl Memory {
     }
 }
 
+/// What the newest receipt of every lease says.
+pub(crate) const SIGNED: u32 = 300;
+
 /// The one statement on every page.
 pub(crate) fn statement() -> Statement {
     Statement {
@@ -92,6 +102,7 @@ pub(crate) fn statement() -> Statement {
         devices: vec!["GPU-1".to_owned()],
         path: vec![B256::repeat_byte(1)],
         root: B256::repeat_byte(2),
+        terms: Some(TermsHash(B256::repeat_byte(5))),
         signature: Bytes::from(vec![3; 65]),
     }
 }
@@ -158,6 +169,32 @@ impl LeaseDirectory for Memory {
             .boxed())
     }
 
+    async fn keep_voucher(
+        &self,
+        lease: &LeaseRecord,
+        voucher: &SignedVoucher,
+        by: Address,
+        _now: UnixMillis,
+    ) -> Result<KeptVoucher, DirectoryError> {
+        let said = |cum| VoucherKept {
+            lease_id: lease.key.id,
+            terms_hash: lease.in_force.terms,
+            cum,
+            received_at: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        Ok(self.with(|inner| match inner.vouched.get(&lease.key.id) {
+            Some((cum, _)) if *cum >= voucher.cum => KeptVoucher::Standing(said(*cum)),
+            Some(_) | None if voucher.cum > SIGNED => KeptVoucher::Refused(VoucherError::MoreThanSigned {
+                cum: voucher.cum,
+                signed: SIGNED,
+            }),
+            Some(_) | None => {
+                inner.vouched.insert(lease.key.id, (voucher.cum, by));
+                KeptVoucher::New(said(voucher.cum))
+            }
+        }))
+    }
+
     async fn ask_close(
         &self,
         lease: &LeaseRecord,
@@ -207,6 +244,10 @@ pub(crate) fn lease_of(tenant: Address, id: LeaseId) -> LeaseRecord {
             agent: Address::ZERO,
         },
         key: LeaseKey {
+            id,
+            terms: TermsHash(B256::repeat_byte(5)),
+        },
+        in_force: LeaseKey {
             id,
             terms: TermsHash(B256::repeat_byte(5)),
         },

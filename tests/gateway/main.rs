@@ -8,6 +8,7 @@
 )]
 
 mod leases;
+mod vouchers;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +47,7 @@ use leaseport::{
         CloseAnswer, GatewayClient, GatewayError, Grant, LogQuery, Outbound, PinnedUrl, Reach,
         gateway_client::LogEnd,
     },
+    telemetry::Metrics,
 };
 use leases::{Memory, lease_of, manifest};
 
@@ -68,6 +70,7 @@ struct World {
     url: PinnedUrl,
     address: SocketAddr,
     memory: Memory,
+    metrics: Metrics,
     /// Milliseconds to add to the gateway's wall clock.
     shift: Arc<AtomicI64>,
     stop: CancellationToken,
@@ -89,6 +92,7 @@ impl World {
         let shift = Arc::new(AtomicI64::new(0));
         let clock_shift = Arc::clone(&shift);
         let begun = Instant::now();
+        let metrics = Metrics::new().unwrap();
         let options = GatewayOptions {
             facts: GatewayFacts {
                 chain_id: ChainId(31337),
@@ -106,6 +110,7 @@ impl World {
                 let wall = i64::try_from(wall).unwrap() + clock_shift.load(Ordering::Relaxed);
                 (Steady(begun.elapsed()), UnixMillis(wall))
             }),
+            metrics: metrics.clone(),
         };
         let app = router(Arc::new(Gateway::new(memory.clone(), options)));
         let stop = CancellationToken::new();
@@ -119,6 +124,7 @@ impl World {
             url,
             address,
             memory,
+            metrics,
             shift,
             stop,
             served,
@@ -277,7 +283,7 @@ async fn a_manifest_that_comes_before_its_namespace_is_told_to_come_again() {
 async fn an_ended_lease_is_read_but_takes_no_manifest() {
     let world = World::start().await;
     world.memory.change(id("7-0-1"), |lease| {
-        lease.standing = leaseport::gateway::directory::Standing::Ended;
+        lease.standing = leaseport::gateway::directory::Standing::Stopped;
     });
     let client = world.tenant().await;
     assert_eq!(
@@ -314,6 +320,29 @@ async fn another_tenants_lease_is_forbidden_and_an_unknown_one_not_found() {
         refused(world.tenant().await.status(id("7-2-1")).await),
         is(403, "WrongLease")
     );
+}
+
+#[tokio::test]
+async fn every_refusal_is_counted_by_its_reason_every_answer_by_its_route_and_a_session_once() {
+    let world = World::start().await;
+    let all = world.client(&tenant(), None, &Scope::ALL).await;
+    for _ in 0..3 {
+        assert!(all.status(id("7-0-1")).await.is_ok());
+    }
+    assert_eq!(refused(all.usage(id("7-1-1")).await), is(403, "WrongSigner"));
+    assert_eq!(refused(all.usage(id("7-9-9")).await), is(404, "NoSuchLease"));
+    assert!(world.tenant().await.status(id("7-0-1")).await.is_ok());
+    let text = world.metrics.text().unwrap();
+    for line in [
+        "leaseport_gateway_requests_total{code=\"200\",route=\"status\"} 4",
+        "leaseport_gateway_requests_total{code=\"403\",route=\"usage\"} 1",
+        "leaseport_gateway_requests_total{code=\"404\",route=\"usage\"} 1",
+        "leaseport_gateway_refusals_total{reason=\"WrongSigner\"} 1",
+        "leaseport_gateway_refusals_total{reason=\"NoSuchLease\"} 1",
+        "leaseport_gateway_sessions_total 2",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }
 
 #[tokio::test]

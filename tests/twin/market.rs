@@ -1,17 +1,20 @@
-//! The deployed bytecode: who is in the market, how an act of the model becomes a call, and what the contracts say they hold.
+//! The market under test: who is in it, the deployed bytecode, and its storage.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256, address, hex, keccak256},
-    sol_types::{SolCall, SolConstructor, SolStruct},
+    primitives::{Address, B256, Bytes, U256, address, hex},
+    sol_types::{SolCall, SolConstructor},
 };
 use leaseport::{
-    chain_io::bindings::{LeaseBook, Lens, Params, StakeVault, TestDollar},
+    chain_io::{
+        bindings::{DisputeCourt, LeaseBook, Lens, Params, StakeVault, TestDollar},
+        governance::AccessManager,
+    },
     core::{
-        book::{KeyRoles, Windows},
-        documents::{acts::Close, acts::seconds40, signing},
-        escrow::{Act, Escrow, Policy, TokenPolicy},
+        book::Windows,
+        documents::signing,
+        escrow::{Court, Escrow, Holder, Policy, TokenPolicy},
         ids::ChainId,
         time::ChainSeconds,
     },
@@ -22,14 +25,22 @@ pub(crate) const CHAIN: ChainId = ChainId(31_337);
 pub(crate) const BEGIN: u64 = 1_800_000_000;
 pub(crate) const F: u32 = 100;
 pub(crate) const W: u32 = 1000;
+/// For an answer, a ruling, a veto.
+pub(crate) const COURT_TIMES: [u32; 3] = [3000, 5000, 3000];
 pub(crate) const FEE_STEPS: u8 = 25;
+pub(crate) const TOKENS: u8 = 3;
 pub(crate) const TREASURY: Address = Address::repeat_byte(0x74);
-/// Whom the second token refuses to pay.
+/// Whom the second token refuses to pay; the third refuses the treasury.
 pub(crate) const UNWILLING: Address = Address::repeat_byte(0xbb);
 pub(crate) const WILLING: Address = Address::repeat_byte(0xaa);
 const DEPLOYER: Address = Address::repeat_byte(0xde);
-const SHIM: Address = address!("00000000000000000000000000000000000051f7");
+const SHIMS: [Address; 2] = [
+    address!("00000000000000000000000000000000000051f7"),
+    address!("00000000000000000000000000000000000051f8"),
+];
 pub(crate) const NEEDS: &[u8] = br#"{"gpu":{"count":1},"version":1}"#;
+/// A slasher that is not the first court may act after so long.
+const SLASHER_DELAY: u64 = 7 * 86_400;
 
 /// Everybody, by what they are at the beginning.
 pub(crate) struct People {
@@ -39,6 +50,14 @@ pub(crate) struct People {
     pub(crate) bidders: [Key; 2],
     pub(crate) operators: [Key; 2],
     pub(crate) stranger: Key,
+    /// Pays by permits only: gave nobody a standing allowance.
+    pub(crate) saver: Key,
+    /// Is the court in some markets, without a contract.
+    pub(crate) judge: Key,
+    /// Slashes in slot 1.
+    pub(crate) slasher: Key,
+    pub(crate) arbiter: Key,
+    pub(crate) timelock: Key,
 }
 
 impl People {
@@ -51,14 +70,19 @@ impl People {
             bidders: [key(41), key(42)],
             operators: [key(51), key(52)],
             stranger: key(61),
+            saver: key(71),
+            judge: key(81),
+            slasher: key(82),
+            arbiter: key(83),
+            timelock: key(84),
         }
     }
 
     pub(crate) fn all(&self) -> Vec<&Key> {
         let groups = [&self.tenants, &self.owners, &self.bidders, &self.operators];
         let mut all: Vec<&Key> = groups.into_iter().flatten().collect();
-        all.push(&self.agent);
-        all.push(&self.stranger);
+        all.extend([&self.agent, &self.stranger, &self.saver, &self.judge]);
+        all.extend([&self.slasher, &self.arbiter, &self.timelock]);
         all
     }
 
@@ -67,28 +91,37 @@ impl People {
     }
 }
 
+/// Who is the court of a market: the contract, or somebody who does at any time what a court may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bench {
+    Contract,
+    Judge,
+}
+
 /// The contracts on a chain.
 pub(crate) struct Market {
     pub(crate) chain: Chain,
     pub(crate) book: Address,
     pub(crate) vault: Address,
+    pub(crate) court: Address,
     pub(crate) params: Address,
-    pub(crate) tokens: [Address; 2],
+    pub(crate) tokens: [Address; 3],
     /// Units of each token in a micro-unit.
-    pub(crate) scales: [u128; 2],
+    pub(crate) scales: [u128; 3],
     pub(crate) domain: B256,
+    slots: BTreeMap<&'static str, u64>,
 }
 
 fn creation<C: SolConstructor>(code: &Bytes, arguments: &C) -> Bytes {
     [code.as_ref(), &arguments.abi_encode()].concat().into()
 }
 
-/// A token with 18 decimals in front of the test dollar's code, on storage of its own, which reverts when it should pay `refused`.
-fn shim(behind: Address, refused: Address) -> Bytes {
+/// A token with other decimals in front of the test dollar's code, on storage of its own, which reverts when it should pay `refused`.
+fn shim(behind: Address, decimals: u8, refused: Address) -> Bytes {
     let code = [
         // selector
         &hex!("5f3560e01c")[..],
-        // decimals() is 18
+        // decimals() has an answer of its own
         &hex!("8063313ce567146071 57"),
         // transfer(refused, ..) reverts
         &hex!("63a9059cbb1460043573"),
@@ -106,14 +139,34 @@ fn shim(behind: Address, refused: Address) -> Bytes {
     let mut code = code;
     assert!(code.len() <= 0x69, "{}", code.len());
     code.resize(0x69, 0xfe);
-    code.extend(hex!("5b5f5ffd5b3d5ff35b60125f5260205ff3"));
+    code.extend(hex!("5b5f5ffd5b3d5ff35b60"));
+    code.push(decimals);
+    code.extend(hex!("5f5260205ff3"));
     code.into()
 }
 
+/// Where the contracts keep things, out of the committed layout; of the court, which has none there, as the end of each trace confirms by its views.
+fn slots() -> BTreeMap<&'static str, u64> {
+    let mut slots = BTreeMap::from([("court.credits", 2)]);
+    for (prefix, file) in [("book", "LeaseBook"), ("vault", "StakeVault")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("contracts/layout/{file}.txt"));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for line in text.lines().take_while(|line| !line.starts_with("struct")) {
+            let (slot, rest) = line.split_once("+0 ").unwrap();
+            let name = rest.split_once(':').unwrap().0.trim_start_matches('_');
+            // A few dozen names in a test's life.
+            let name: &'static str = Box::leak(format!("{prefix}.{name}").into_boxed_str());
+            slots.insert(name, slot.parse().unwrap());
+        }
+    }
+    slots
+}
+
 impl Market {
-    /// Deploys as `market deploy` does, lists two tokens and makes everybody rich.
+    /// Deploys as `market deploy` does, lists the tokens and makes everybody rich.
     pub(crate) fn deploy(people: &People) -> (Self, Escrow) {
-        let mut chain = Chain::new(CHAIN.0, BEGIN);
+        let mut chain = Chain::new(CHAIN.0, BEGIN - SLASHER_DELAY);
         let mut create = |code| chain.create(DEPLOYER, code).unwrap();
         let params = create(creation(
             &Params::BYTECODE,
@@ -125,9 +178,15 @@ impl Market {
             },
         ));
         let dollar = create(TestDollar::BYTECODE.clone());
+        let authority = create(creation(
+            &AccessManager::BYTECODE,
+            &AccessManager::constructorCall {
+                initialAdmin: DEPLOYER,
+            },
+        ));
         let _lens = create(Lens::BYTECODE.clone());
-        // The fourth and fifth contracts of this key: nonces count though they are not checked.
-        let book = DEPLOYER.create(4);
+        // The sixth contract of this key: nonces count though they are not checked.
+        let book = DEPLOYER.create(5);
         let vault = create(creation(
             &StakeVault::BYTECODE,
             &StakeVault::constructorCall {
@@ -147,20 +206,58 @@ impl Market {
             },
         ));
         assert_eq!(made, book);
-        chain.place(SHIM, shim(dollar, UNWILLING));
-        let tokens = [dollar, SHIM];
-        let scales = [1, 1_000_000_000_000];
-        for (asset, dollar) in tokens.into_iter().zip([true, false]) {
+        let [answer, ruling, veto] = COURT_TIMES;
+        let court = create(creation(
+            &DisputeCourt::BYTECODE,
+            &DisputeCourt::constructorCall {
+                authority,
+                leaseBook_: book,
+                stakeVault_: vault,
+                params_: params,
+                vestEpoch_: W,
+                answerTime_: answer,
+                rulingTime_: ruling,
+                vetoTime_: veto,
+            },
+        ));
+        for (role, function, office) in [
+            (1, DisputeCourt::ruleCall::SELECTOR, &people.arbiter),
+            (2, DisputeCourt::vetoCall::SELECTOR, &people.timelock),
+        ] {
+            let names = AccessManager::setTargetFunctionRoleCall {
+                target: court,
+                selectors: vec![function.into()],
+                roleId: role,
+            };
+            let grant = AccessManager::grantRoleCall {
+                roleId: role,
+                account: office.address(),
+                executionDelay: 0,
+            };
+            for call in [names.abi_encode(), grant.abi_encode()] {
+                chain.call(DEPLOYER, authority, call.into()).unwrap();
+            }
+        }
+        let decimals = [18, 9];
+        for ((at, decimals), refused) in SHIMS.into_iter().zip(decimals).zip([UNWILLING, TREASURY]) {
+            chain.place(at, shim(dollar, decimals, refused));
+        }
+        let tokens = [dollar, SHIMS[0], SHIMS[1]];
+        let dollars = [true, false, true];
+        for (asset, dollar) in tokens.into_iter().zip(dollars) {
             let list = Params::listTokenCall { asset, dollar };
             chain.call(DEPLOYER, params, list.abi_encode().into()).unwrap();
             for person in people.all() {
-                // Of every token 2^100 micro-units, and both contracts may take them.
+                // Of every token 2^100 micro-units of the finest, and the contracts may take them.
                 let mint = TestDollar::mintCall {
                     to: person.address(),
-                    amount: rich() * U256::from(scales[1]),
+                    amount: riches(),
                 };
                 chain.call(DEPLOYER, asset, mint.abi_encode().into()).unwrap();
-                for spender in [book, vault] {
+                if person.address() == people.saver.address() {
+                    continue;
+                }
+                for spender in [book, vault, court] {
                     let approve = TestDollar::approveCall {
                         spender,
                         value: U256::MAX,
@@ -171,42 +268,57 @@ impl Market {
                 }
             }
         }
-        let domain = signing::domain(CHAIN, book).separator();
+        let slasher = people.slasher.address();
+        let name = Params::setSlasherCall { slot: 1, slasher };
+        chain.call(DEPLOYER, params, name.abi_encode().into()).unwrap();
+        chain.set_time(BEGIN);
         let policy = Policy {
             fee_steps: FEE_STEPS,
+            reduced: None,
             paused_until: ChainSeconds(0),
-            tokens: BTreeMap::from([
-                (
-                    0,
-                    TokenPolicy {
+            tokens: (0..TOKENS)
+                .map(|token| {
+                    let policy = TokenPolicy {
                         takes_orders: true,
-                        dollar: true,
-                    },
-                ),
-                (
-                    1,
-                    TokenPolicy {
-                        takes_orders: true,
-                        dollar: false,
-                    },
-                ),
-            ]),
+                        dollar: dollars[usize::from(token)],
+                        court_fee: 0,
+                    };
+                    (token, policy)
+                })
+                .collect(),
             fee_receiver: TREASURY,
+            slashers: [None, Some(slasher), None],
         };
         let windows = Windows {
             final_reports: F,
             vest_epoch: W,
         };
-        let mut model = Escrow::new(windows, book, policy);
-        model.unwilling.insert((1, UNWILLING));
+        let rules = Court {
+            address: court,
+            arbiter: people.arbiter.address(),
+            timelock: people.timelock.address(),
+            answer,
+            ruling,
+            veto,
+        };
+        let mut model = Escrow::new(windows, book, policy, rules);
+        model.unwilling.extend([(1, UNWILLING), (2, TREASURY)]);
+        for holder in [Holder::Book, Holder::Vault, Holder::Court] {
+            let saver = people.saver.address();
+            model
+                .sparing
+                .extend((0..TOKENS).map(|token| (holder, token, saver)));
+        }
         let market = Self {
             chain,
             book,
             vault,
+            court,
             params,
             tokens,
-            scales,
-            domain,
+            scales: [1, 1_000_000_000_000, 1000],
+            domain: signing::domain(CHAIN, book).separator(),
+            slots: slots(),
         };
         (market, model)
     }
@@ -215,14 +327,28 @@ impl Market {
     pub(crate) fn branch(&self) -> Self {
         Self {
             chain: self.chain.branch(),
+            slots: self.slots.clone(),
             ..*self
         }
     }
 
+    /// A word of a contract's storage: the mapping's name, its keys from the outermost on, and which word of the member.
+    pub(crate) fn word(&mut self, name: &str, keys: &[U256], offset: u64) -> U256 {
+        let at = match name.split_once('.').unwrap().0 {
+            "book" => self.book,
+            "vault" => self.vault,
+            _ => self.court,
+        };
+        let slot = U256::from(self.slots[name]);
+        self.chain.member_of(at, slot, keys, U256::from(offset)).unwrap()
+    }
+
     /// What somebody holds of a token, in its own units; read from storage (slot 0 of the test dollar), which setup compares with the view.
     pub(crate) fn balance(&mut self, token: usize, holder: Address) -> U256 {
-        let slot = Chain::member(U256::from_be_slice(holder.as_slice()), U256::ZERO);
-        self.chain.storage(self.tokens[token], slot).unwrap()
+        let key = U256::from_be_slice(holder.as_slice());
+        self.chain
+            .member_of(self.tokens[token], U256::ZERO, &[key], U256::ZERO)
+            .unwrap()
     }
 
     pub(crate) fn ask<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
@@ -239,294 +365,11 @@ impl Market {
         self.chain.call(DEPLOYER, self.params, data.into()).map(|_| ())
     }
 
-    /// Changes the fee of new leases.
-    pub(crate) fn set_fee(&mut self, steps: u8) {
-        let call = Params::setFeeCall { feeSteps: steps };
+    /// Something that the owner of Params decides.
+    pub(crate) fn decide(&mut self, call: &impl SolCall) {
         self.chain
             .call(DEPLOYER, self.params, call.abi_encode().into())
             .unwrap();
-    }
-
-    fn digest(&self, act: &impl SolStruct) -> B256 {
-        self.digest_of(act.eip712_hash_struct())
-    }
-
-    fn digest_of(&self, hash: B256) -> B256 {
-        keccak256([&[0x19, 0x01], &self.domain[..], &hash[..]].concat())
-    }
-
-    fn signed(&self, people: &People, signer: Option<Address>, hash: B256) -> Bytes {
-        match signer.and_then(|signer| people.key(signer)) {
-            Some(key) => key.sign(self.digest_of(hash)).into(),
-            None => Bytes::from_static(&[0x5a; 65]),
-        }
-    }
-
-    /// Sends an act. The model was given signers; here they sign.
-    pub(crate) fn call(
-        &mut self,
-        people: &People,
-        caller: Address,
-        now: ChainSeconds,
-        act: &Act,
-    ) -> Result<(), Failure> {
-        let (to, data) = self.calldata(people, now, act);
-        self.chain.call(caller, to, data.into()).map(|_| ())
-    }
-
-    fn calldata(&self, people: &People, now: ChainSeconds, act: &Act) -> (Address, Vec<u8>) {
-        use LeaseBook as B;
-        let (book, vault) = (self.book, self.vault);
-        match act {
-            Act::Register { payout, keys } => {
-                let keys = keys.iter().map(|(key, roles)| B::KeyGrant {
-                    key: *key,
-                    roles: roles.0,
-                });
-                let call = B::registerCall {
-                    payout: *payout,
-                    keys: keys.collect(),
-                    gatewayUrl: String::new(),
-                    spki: B256::ZERO,
-                };
-                (book, call.abi_encode())
-            }
-            Act::AddKey { provider, key, roles } => {
-                let KeyRoles(roles) = *roles;
-                (
-                    book,
-                    B::addKeyCall {
-                        providerId: provider.0,
-                        key: *key,
-                        roles,
-                    }
-                    .abi_encode(),
-                )
-            }
-            Act::RemoveKey { provider, key } => (
-                book,
-                B::removeKeyCall {
-                    providerId: provider.0,
-                    key: *key,
-                }
-                .abi_encode(),
-            ),
-            Act::CancelAllBids { provider, key } => (
-                book,
-                B::cancelAllBidsCall {
-                    providerId: provider.0,
-                    key: *key,
-                }
-                .abi_encode(),
-            ),
-            Act::SetPayout { provider, payout } => (
-                book,
-                B::setPayoutCall {
-                    providerId: provider.0,
-                    payout: *payout,
-                }
-                .abi_encode(),
-            ),
-            Act::Post { order } => {
-                let call = B::postOrderCall {
-                    order: (**order).clone().into(),
-                    needs: Bytes::from_static(NEEDS),
-                    endpoint: String::new(),
-                };
-                (book, call.abi_encode())
-            }
-            Act::Cancel { order } => (
-                book,
-                B::cancelOrderCall {
-                    order: (**order).clone().into(),
-                }
-                .abi_encode(),
-            ),
-            Act::Accept {
-                order,
-                bid,
-                lanes,
-                signer,
-            } => {
-                let call = B::acceptCall {
-                    order: (**order).clone().into(),
-                    bid: (**bid).clone().into(),
-                    lanes: lanes.clone(),
-                    signature: self.signed(people, *signer, bid.id()),
-                };
-                (book, call.abi_encode())
-            }
-            Act::Start { terms, base } => {
-                let call = B::startCall {
-                    terms: (**terms).clone().into(),
-                    base: *base,
-                    bindings: B256::ZERO,
-                };
-                (book, call.abi_encode())
-            }
-            Act::Decline { terms } => (
-                book,
-                B::declineCall {
-                    terms: (**terms).clone().into(),
-                    reason: 2001,
-                }
-                .abi_encode(),
-            ),
-            Act::Expire { terms } => (
-                book,
-                B::expireCall {
-                    terms: (**terms).clone().into(),
-                }
-                .abi_encode(),
-            ),
-            Act::Report {
-                provider,
-                first_word,
-                words,
-            } => {
-                let call = B::reportCall {
-                    providerId: provider.0,
-                    firstWord: *first_word,
-                    asOf: seconds40(now.0),
-                    root: B256::repeat_byte(7),
-                    words: words.clone(),
-                };
-                (book, call.abi_encode())
-            }
-            Act::Settle { provider, lanes } => {
-                let lanes = lanes.iter().map(|lane| lane.0).collect();
-                (
-                    book,
-                    B::settleCall {
-                        providerId: provider.0,
-                        lanes,
-                    }
-                    .abi_encode(),
-                )
-            }
-            Act::TopUp { terms, amount } => (
-                book,
-                B::topUpCall {
-                    terms: (**terms).clone().into(),
-                    amount: amount.0,
-                }
-                .abi_encode(),
-            ),
-            Act::Notice { terms } => (
-                book,
-                B::noticeCall {
-                    terms: (**terms).clone().into(),
-                    reason: 2001,
-                }
-                .abi_encode(),
-            ),
-            Act::Stop { terms } => (
-                book,
-                B::stopCall {
-                    terms: (**terms).clone().into(),
-                    reason: 1001,
-                }
-                .abi_encode(),
-            ),
-            Act::Evict { terms } => (
-                book,
-                B::evictCall {
-                    terms: (**terms).clone().into(),
-                }
-                .abi_encode(),
-            ),
-            Act::Waive { terms, cum } => (
-                book,
-                B::waiveCall {
-                    terms: (**terms).clone().into(),
-                    cum: *cum,
-                }
-                .abi_encode(),
-            ),
-            Act::Finalize { terms } => (
-                book,
-                B::finalizeCall {
-                    terms: (**terms).clone().into(),
-                }
-                .abi_encode(),
-            ),
-            Act::CloseBoth {
-                terms,
-                cum,
-                deadline,
-                provider_signer,
-                tenant_signer,
-            } => {
-                let close = Close {
-                    id: terms.id,
-                    termsHash: terms.hash().0,
-                    cum: *cum,
-                    deadline: seconds40(*deadline),
-                };
-                let hash = close.eip712_hash_struct();
-                assert_eq!(self.digest(&close), self.digest_of(hash));
-                let sign = |signer: &Option<Option<Address>>| {
-                    signer.map_or_else(Bytes::new, |signer| self.signed(people, signer, hash))
-                };
-                let call = B::closeBothCall {
-                    terms: (**terms).clone().into(),
-                    cum: *cum,
-                    deadline: close.deadline,
-                    providerSignature: sign(provider_signer),
-                    tenantSignature: sign(tenant_signer),
-                };
-                (book, call.abi_encode())
-            }
-            Act::Claim { provider, token } => (
-                book,
-                B::claimCall {
-                    providerId: provider.0,
-                    token: *token,
-                }
-                .abi_encode(),
-            ),
-            Act::WithdrawCredit { token, to } => (
-                book,
-                B::withdrawCreditCall {
-                    token: *token,
-                    to: *to,
-                }
-                .abi_encode(),
-            ),
-            Act::PushFees { token } => (book, B::pushFeesCall { token: *token }.abi_encode()),
-            Act::Stake {
-                provider,
-                token,
-                amount,
-            } => {
-                let call = StakeVault::depositCall {
-                    providerId: provider.0,
-                    token: *token,
-                    amount: amount.0,
-                };
-                (vault, call.abi_encode())
-            }
-            Act::RequestUnbond {
-                provider,
-                token,
-                amount,
-            } => {
-                let call = StakeVault::requestUnbondCall {
-                    providerId: provider.0,
-                    token: *token,
-                    amount: amount.0,
-                };
-                (vault, call.abi_encode())
-            }
-            Act::CompleteUnbond { provider, token } => {
-                let call = StakeVault::completeUnbondCall {
-                    providerId: provider.0,
-                    token: *token,
-                };
-                (vault, call.abi_encode())
-            }
-            Act::PushBurned { token } => (vault, StakeVault::pushBurnedCall { token: *token }.abi_encode()),
-        }
     }
 }
 
@@ -537,9 +380,9 @@ pub(crate) enum Pause {
     End,
 }
 
-/// What everybody has at the beginning, in micro-units; of the first token a million million times as much.
-pub(crate) fn rich() -> U256 {
-    U256::from(1) << 100
+/// What everybody has at the beginning of each token, in its own units.
+pub(crate) fn riches() -> U256 {
+    (U256::from(1) << 100) * U256::from(1_000_000_000_000_u64)
 }
 
 pub(crate) fn people() -> People {

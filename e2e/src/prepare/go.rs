@@ -6,12 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Error, Missing, Need, Tools, entry, entry_path, file, remove, run_long, write};
+use super::{Error, Missing, Need, Tools, entry, entry_path, file, remove, run_long, schemas, write};
 use crate::command;
 use crate::image::hex;
 use crate::progress::Progress;
 
 const KUBERNETES_VERSION: &str = "1.36.3";
+/// Raised when the schemas that are made of Kubernetes' documents change their form.
+const SCHEMAS_FORM: u32 = 1;
 /// Built from a release's sources, not from a repository: there is no commit to name.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 /// The lowest Go release the pinned modules accept (their go.mod says so).
@@ -50,6 +52,28 @@ const KWOK: Module = Module {
     files: &[
         ("go.mod", include_str!("../../tools/kwok/go.mod")),
         ("go.sum", include_str!("../../tools/kwok/go.sum")),
+    ],
+};
+
+const HELM: Module = Module {
+    name: "helm",
+    files: &[
+        ("go.mod", include_str!("../../tools/helm/go.mod")),
+        ("go.sum", include_str!("../../tools/helm/go.sum")),
+    ],
+};
+const HELM3: Module = Module {
+    name: "helm3",
+    files: &[
+        ("go.mod", include_str!("../../tools/helm3/go.mod")),
+        ("go.sum", include_str!("../../tools/helm3/go.sum")),
+    ],
+};
+const KUBECONFORM: Module = Module {
+    name: "kubeconform",
+    files: &[
+        ("go.mod", include_str!("../../tools/kubeconform/go.mod")),
+        ("go.sum", include_str!("../../tools/kubeconform/go.sum")),
     ],
 };
 
@@ -94,6 +118,24 @@ const PROGRAMS: &[Program] = &[
         need: Need::Kwok,
         module: &KWOK,
         package: "sigs.k8s.io/kwok/cmd/kwok",
+    },
+    Program {
+        name: "helm",
+        need: Need::Chart,
+        module: &HELM,
+        package: "helm.sh/helm/v4/cmd/helm",
+    },
+    Program {
+        name: "helm3",
+        need: Need::Chart,
+        module: &HELM3,
+        package: "helm.sh/helm/v3/cmd/helm",
+    },
+    Program {
+        name: "kubeconform",
+        need: Need::Chart,
+        module: &KUBECONFORM,
+        package: "github.com/yannh/kubeconform/cmd/kubeconform",
     },
 ];
 
@@ -146,8 +188,11 @@ impl Program {
                 }
             }
         }
-        if self.name == "kwok" {
-            flags.push_str(" -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0");
+        match self.name {
+            "kwok" => flags.push_str(" -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0"),
+            "helm" => flags.push_str(" -X helm.sh/helm/v4/internal/version.version=v4.2.4"),
+            "helm3" => flags.push_str(" -X helm.sh/helm/v3/internal/version.version=v3.21.4"),
+            _ => {}
         }
         flags
     }
@@ -206,7 +251,38 @@ pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) 
             tools.kwok_stages = stages(&folder)?;
         }
     }
+    if needs.contains(&Need::Chart) {
+        let key = hex(format!("{SCHEMAS_FORM}\n{KUBERNETES_VERSION}").as_bytes());
+        let folder = entry(cache, "kubernetes-schemas", &key, |partial| {
+            kubernetes_schemas(cache, partial)
+        })?;
+        tools.schemas = Some(folder);
+    }
     Ok(tools)
+}
+
+/// The API of the pinned Kubernetes as JSON Schemas.
+fn kubernetes_schemas(cache: &Path, into: &Path) -> Result<(), Error> {
+    let work = cache.join(".work").join("kubernetes-schemas");
+    remove(&work)?;
+    for (name, content) in KUBERNETES.files {
+        write(&work.join(name), content.as_bytes())?;
+    }
+    let module = format!("k8s.io/kubernetes@v{KUBERNETES_VERSION}");
+    let downloaded = go(&work)
+        .args(["mod", "download", "-json", &module])
+        .env("PATH", command::search_path())
+        .output()
+        .map_err(file(&work))?;
+    let said: serde_json::Value = serde_json::from_slice(&downloaded.stdout).unwrap_or_default();
+    let sources = said["Dir"].as_str().ok_or_else(|| Error::Build {
+        what: format!("download of {module}"),
+        seconds: 0,
+        log: work.clone(),
+        tail: format!("{said}{}", String::from_utf8_lossy(&downloaded.stderr)),
+    })?;
+    schemas::write_all(&Path::new(sources).join("api/openapi-spec/v3"), into)?;
+    remove(&work)
 }
 
 fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 
 mod chain;
 mod go;
+mod schemas;
 mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,11 +31,13 @@ pub enum Need {
     Chain,
     /// buildah and what goes into images built from the Dockerfile. Needs root.
     Image,
+    /// helm, in both of its major versions, and kubeconform.
+    Chart,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -42,6 +45,7 @@ impl Need {
         Self::Kwok,
         Self::Chain,
         Self::Image,
+        Self::Chart,
     ];
 }
 
@@ -107,9 +111,20 @@ fn list(missing: &[Missing]) -> String {
 pub struct Tools {
     programs: BTreeMap<&'static str, PathBuf>,
     kwok_stages: Vec<PathBuf>,
+    schemas: Option<PathBuf>,
 }
 
 impl Tools {
+    /// The folder of JSON Schemas of Kubernetes' own kinds.
+    ///
+    /// # Errors
+    /// [`Error::NotPrepared`] if [`Need::Chart`] was not among what was asked for.
+    pub fn schemas(&self) -> Result<&Path, Error> {
+        self.schemas
+            .as_deref()
+            .ok_or_else(|| Error::NotPrepared("the schemas of Kubernetes".to_owned()))
+    }
+
     /// The path of a program that was built or installed into the cache, such as `kubectl`.
     ///
     /// # Errors

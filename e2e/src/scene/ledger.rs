@@ -126,6 +126,17 @@ impl Ledger {
         self.one(&self.lease_book, "earnings(uint32,uint8)", &call)
     }
 
+    /// What still vests of the provider's earnings.
+    ///
+    /// # Errors
+    /// The chain does not answer.
+    pub fn vesting(&self) -> Result<Micro> {
+        let call = [of_u64(u64::from(self.provider)), of_u64(0)];
+        let words = self.call(&self.lease_book, "earnings(uint32,uint8)", &call)?;
+        let word = words.get(1).context("earnings answered too little")?;
+        Ok(Micro(i128::try_from(to_u128(word))?))
+    }
+
     /// The lease of one of the provider's lanes.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::World;
 use crate::world::{Options, Services};
 
 /// Where the gateway's Service is reached on the node: within the range that API servers give to node ports.
-const NODE_PORT: u16 = 30443;
+pub(super) const NODE_PORT: u16 = 30443;
 /// Port of the operator's metrics and probes, as in deploy/operator.yaml.
 const OPS_PORT: u16 = 9090;
 /// The operator's Deployment, and the name of its leader lock.
@@ -34,6 +34,33 @@ impl Scene {
     /// # Errors
     /// The first step that failed, with what the program said.
     pub fn up_in_pods(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
+        let (mut scene, overlay) = Self::before_pods(options, say)?;
+        admin::definitions(&scene.world)?;
+        let deploy_folder = workspace().join("deploy");
+        let readme = fs::read_to_string(deploy_folder.join("README.md")).context("deploy/README.md")?;
+        let written = kustomization(&readme, &relative(&overlay, &deploy_folder))?;
+        fs::write(overlay.join("kustomization.yaml"), written)?;
+        let folder = overlay.display().to_string();
+        scene
+            .world
+            .kubectl(&["apply", "--server-side", "--kustomize", &folder])?;
+        admin::provider_namespace(&scene.world)?;
+        say("kubectl apply: crds/, an overlay over deploy/, deploy/provider/");
+        scene.apply_samples(say)?;
+        scene
+            .pods_are_ready()
+            .with_context(|| scene.pods_say().unwrap_or_default())?;
+        scene.operator_ops = scene.leader_address()?;
+        scene
+            .wait_ready()
+            .with_context(|| scene.pods_say().unwrap_or_default())?;
+        say("the pods are ready; market, wallets, provider and offer are Ready");
+        Ok(scene)
+    }
+
+    /// All that comes before anything of ours is installed: a world, the image on its node, a market, a provider that is registered with the
+    /// gateway's pin. The folder holds the gateway's certificate and key.
+    pub(super) fn before_pods(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<(Self, PathBuf)> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
         let home = run_dir.join("home");
         let leaseport = Leaseport::find(&home)?;
@@ -64,7 +91,7 @@ impl Scene {
             rpc_url,
             provider,
         };
-        let mut scene = Self {
+        let scene = Self {
             world,
             leaseport,
             cast,
@@ -78,30 +105,10 @@ impl Scene {
             report_every: options.report_every,
             settle_every: options.settle_every,
         };
-        admin::definitions(&scene.world)?;
-        let deploy_folder = workspace().join("deploy");
-        let readme = fs::read_to_string(deploy_folder.join("README.md")).context("deploy/README.md")?;
-        let written = kustomization(&readme, &relative(&overlay, &deploy_folder))?;
-        fs::write(overlay.join("kustomization.yaml"), written)?;
-        let folder = overlay.display().to_string();
-        scene
-            .world
-            .kubectl(&["apply", "--server-side", "--kustomize", &folder])?;
-        admin::provider_namespace(&scene.world)?;
-        say("kubectl apply: crds/, an overlay over deploy/, deploy/provider/");
-        scene.apply_samples(say)?;
-        scene
-            .pods_are_ready()
-            .with_context(|| scene.pods_say().unwrap_or_default())?;
-        scene.operator_ops = scene.leader_address()?;
-        scene
-            .wait_ready()
-            .with_context(|| scene.pods_say().unwrap_or_default())?;
-        say("the pods are ready; market, wallets, provider and offer are Ready");
-        Ok(scene)
+        Ok((scene, overlay))
     }
 
-    fn pods_are_ready(&self) -> Result<()> {
+    pub(super) fn pods_are_ready(&self) -> Result<()> {
         for name in ["leaseport-operator", "leaseport-gateway"] {
             self.world.kubectl(&[
                 &format!("--namespace={SYSTEM_NAMESPACE}"),
@@ -147,7 +154,7 @@ impl Scene {
         })
     }
 
-    fn leader_address(&self) -> Result<SocketAddr> {
+    pub(super) fn leader_address(&self) -> Result<SocketAddr> {
         let leader = self.leader()?;
         let pods = self.own_pods()?;
         let pod = pods.iter().find(|pod| pod["metadata"]["name"] == leader.as_str());

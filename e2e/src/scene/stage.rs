@@ -264,12 +264,15 @@ impl Scene {
     fn start_gateway(&mut self, address: SocketAddr, tls_dir: &str) -> Result<()> {
         let kubeconfig = self.kubeconfig("leaseport-gateway")?;
         let listen = address.to_string();
+        let ops = free_address()?.to_string();
         let command = self.program(
             &kubeconfig,
             &[
                 "gateway",
                 "--listen",
                 &listen,
+                "--ops-address",
+                &ops,
                 "--namespace",
                 PROVIDER_NAMESPACE,
                 "--provider",
@@ -393,6 +396,6 @@ fn authority(url: &str) -> &str {
 }
 
 /// A loopback address with a port that is free now.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -67,6 +67,7 @@ fn ground(scene: &Scene, opened: &Opened, object: &str, namespace: &str) -> Resu
         "phase": found["status"]["phase"],
         "manifest": found["status"]["manifest"],
         "closeRequest": found["status"]["closeRequest"],
+        "voucher": found["status"]["voucher"],
         "usage": found["status"]["usage"],
         "secrets": secrets,
         "pods": scene.pods(namespace)?.len(),

@@ -4,21 +4,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod close;
+mod disputes;
 mod examples;
 mod failover;
 mod flow;
 mod gateway;
+mod hostile;
+mod jobs;
 mod kinds;
 mod mistakes;
 mod nonce;
 mod orphan;
 mod outages;
 mod pod;
+mod post;
 mod raw;
 mod refusals;
 mod reorg;
+mod rivals;
+mod sight;
 #[path = "../traces/mod.rs"]
 mod traces;
+mod vouchers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -72,6 +79,22 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         gateway::refusals,
     ),
     (
+        "a_manifest_that_takes_devices_by_a_variable_is_refused_and_its_lease_declined",
+        hostile::devices_by_variable,
+    ),
+    (
+        "a_container_that_asks_for_no_devices_sees_none",
+        hostile::devices_of_others,
+    ),
+    (
+        "root_is_refused_unless_the_offer_serves_it_and_then_it_may_little",
+        hostile::root,
+    ),
+    (
+        "a_lease_gets_what_was_held_for_it_though_others_wait_for_the_same_devices",
+        rivals::lose_what_is_held,
+    ),
+    (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
         outages::operator_killed,
     ),
@@ -97,6 +120,19 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         close::stop_and_finalize,
     ),
     (
+        "a_job_that_ended_frees_its_devices_at_once_is_signed_for_unasked_and_costs_what_ran",
+        jobs::closed_by_its_tenant,
+    ),
+    (
+        "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
+        jobs::left_by_its_tenant,
+    ),
+    (
+        "a_voucher_makes_what_the_tenant_signed_claimable_at_once",
+        vouchers::redeemed,
+    ),
+    ("waived_seconds_leave_the_chain_and_the_bill", vouchers::waived),
+    (
         "a_lease_whose_opening_was_reorganised_away_keeps_its_pod_and_goes_on_when_it_returns",
         reorg::opening_removed,
     ),
@@ -109,6 +145,18 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         orphan::object_lost,
     ),
     (
+        "a_contest_is_answered_by_the_operator_with_its_receipt_and_the_ruling_pays_its_bond_back",
+        disputes::answered_and_won,
+    ),
+    (
+        "a_ruling_that_the_council_vetoes_gives_both_their_bonds_back",
+        disputes::vetoed,
+    ),
+    (
+        "a_contest_that_is_not_answered_gives_the_tenant_what_is_frozen_and_touches_no_stake",
+        disputes::silence_pays_the_tenant,
+    ),
+    (
         "bad_flags_files_keys_chains_and_contracts_each_give_one_clear_error",
         mistakes::each_names_the_field,
     ),
@@ -117,6 +165,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         kinds::each_heals,
     ),
     ("the_examples_do_what_their_readmes_say", examples::as_written),
+    (
+        "prometheus_scrapes_the_operator_and_answers_every_query_of_the_dashboards",
+        sight::scraped,
+    ),
     (
         "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
         nonce::moved_by_a_stranger,

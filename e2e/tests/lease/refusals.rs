@@ -3,14 +3,14 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use leaseport_e2e::scene::{Scene, Wish, eventually, hex, keccak, unhex};
-use serde_json::json;
+use leaseport_e2e::scene::{Scene, Wish, eventually};
 
 use crate::Shared;
 use crate::flow::{close, small, started};
+use crate::post::{PostCall, cancel};
 
 /// Waits until the offer, an event and the counter give this reason for this order, and sees that nobody bid.
-fn refused(scene: &Scene, order: &str, reason: &str) -> Result<()> {
+pub(crate) fn refused(scene: &Scene, order: &str, reason: &str) -> Result<()> {
     eventually(&format!("refusal {reason} on the offer"), || {
         let offer = scene.object("computeoffer/gpus")?;
         let refusals = &offer["status"]["refusals"];
@@ -65,51 +65,6 @@ pub(crate) fn too_cheap(shared: &mut Shared) -> Result<()> {
     cancel(scene, &posted.sent.last().context("no transaction")?.hash)
 }
 
-/// Words of an Order in a call's data (contracts: Types.sol).
-const ORDER_WORDS: usize = 27;
-const NEEDS_HASH: usize = 22;
-const SALT: usize = 26;
-
-/// The order's words in the data of the transaction that posted it.
-fn order_words(scene: &Scene, transaction: &str) -> Result<Vec<u8>> {
-    let found = scene
-        .ledger
-        .rpc("eth_getTransactionByHash", &json!([transaction]))?;
-    let data = unhex(found["input"].as_str().context("no such transaction")?)?;
-    Ok(data.get(4..4 + ORDER_WORDS * 32).context("too short")?.to_vec())
-}
-
-fn selector(signature: &str) -> Vec<u8> {
-    keccak(signature.as_bytes()).into_iter().take(4).collect()
-}
-
-const ORDER_TYPE: &str = "(address,address,address,uint8,uint8,uint8,uint16,uint48,uint48,uint32,uint64,uint32,uint32,uint32,uint16,uint32,uint32,uint32,\
-uint64,uint64,uint32,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32)";
-
-/// Sends a transaction as the tenant, whose key the local node holds too, and waits for it.
-fn send_as_tenant(scene: &Scene, to: &str, data: &[u8]) -> Result<String> {
-    let call = json!([{ "from": scene.cast.tenant.address, "to": to, "data": hex(data), "gas": "0xf4240" }]);
-    let hash = scene.ledger.rpc("eth_sendTransaction", &call)?;
-    let hash = hash.as_str().context("no hash")?.to_owned();
-    let receipt = eventually("the transaction is mined", || scene.ledger.receipt(&hash))?;
-    ensure!(receipt.succeeded, "{hash} reverted");
-    Ok(hash)
-}
-
-/// Takes the deposit of an order back.
-pub(crate) fn cancel(scene: &Scene, posting: &str) -> Result<()> {
-    let mut data = selector(&format!("cancelOrder({ORDER_TYPE})"));
-    data.extend(order_words(scene, posting)?);
-    send_as_tenant(scene, &scene.ledger.lease_book, &data)?;
-    Ok(())
-}
-
-fn number(value: u64) -> Vec<u8> {
-    let mut word = vec![0; 24];
-    word.extend(value.to_be_bytes());
-    word
-}
-
 pub(crate) fn undecodable(shared: &mut Shared) -> Result<()> {
     let scene = &shared.scene;
     // A good order is taken apart and posted again with needs that are no document; the contract sees only hash and bytes.
@@ -120,53 +75,13 @@ pub(crate) fn undecodable(shared: &mut Shared) -> Result<()> {
             ..small()
         },
     )?;
-    let good_posting = good.sent.last().context("no transaction")?.hash.clone();
-    let mut words = order_words(scene, &good_posting)?;
-    let needs = b"{\"version\":1,\"gpu\":";
-    words.splice(NEEDS_HASH * 32..(NEEDS_HASH + 1) * 32, keccak(needs));
-    words.splice(SALT * 32..(SALT + 1) * 32, keccak(b"another salt"));
-
-    let deposit = words.get(10 * 32..11 * 32).context("deposit")?.to_vec();
-    let mut approve = selector("approve(address,uint256)");
-    approve.extend([0; 12]);
-    approve.extend(unhex(&scene.ledger.lease_book)?);
-    approve.extend(deposit);
-    send_as_tenant(scene, &scene.ledger.token, &approve)?;
-
-    let mut data = selector(&format!("postOrder({ORDER_TYPE},bytes,string)"));
-    data.extend(&words);
-    let head = (ORDER_WORDS as u64 + 2) * 32;
-    data.extend(number(head));
-    data.extend(number(head + 64));
-    data.extend(number(needs.len() as u64));
-    data.extend(needs);
-    data.extend(vec![0; 32 - needs.len()]);
-    data.extend(number(0));
-    let posting = send_as_tenant(scene, &scene.ledger.lease_book, &data)?;
-    let receipt = scene.ledger.rpc("eth_getTransactionReceipt", &json!([posting]))?;
-    let order = receipt["logs"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|log| log["topics"].as_array().is_some_and(|topics| topics.len() == 3))
-        .find(|log| {
-            log["address"]
-                .as_str()
-                .is_some_and(|at| at.eq_ignore_ascii_case(&scene.ledger.lease_book))
-        })
-        .and_then(|log| log["topics"][1].as_str())
-        .context("no OrderPosted")?
-        .to_owned();
+    let mut call = PostCall::of(scene, &good)?;
+    call.salt("another salt")?;
+    call.needs(b"{\"version\":1,\"gpu\":")?;
+    let order = call.send(scene)?;
     refused(scene, &order, "NeedsUndecodable")?;
-    cancel(scene, &good_posting)?;
-    cancel_words(scene, &words)
-}
-
-fn cancel_words(scene: &Scene, words: &[u8]) -> Result<()> {
-    let mut data = selector(&format!("cancelOrder({ORDER_TYPE})"));
-    data.extend(words);
-    send_as_tenant(scene, &scene.ledger.lease_book, &data)?;
-    Ok(())
+    cancel(scene, &good.sent.last().context("no transaction")?.hash)?;
+    call.cancel(scene)
 }
 
 pub(crate) fn wrong_signer(shared: &mut Shared) -> Result<()> {

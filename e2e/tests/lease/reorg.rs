@@ -142,7 +142,7 @@ pub(crate) fn opening_lost(shared: &mut Shared) -> Result<()> {
         "the lease is on chain"
     );
     // The order is open again, if only to be cancelled: the tenant takes its deposit back.
-    crate::refusals::cancel(scene, &posted.sent.last().context("no transaction")?.hash)
+    crate::post::cancel(scene, &posted.sent.last().context("no transaction")?.hash)
 }
 
 /// providerId 32 | lane 32 | generation 32.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
@@ -41,6 +41,8 @@ pub struct WalletReport {
     pub ready: Readiness,
     /// Whether its status was written.
     pub written: Write,
+    /// Coin at its address in wei, where the chain was asked.
+    pub balance: Option<U256>,
 }
 
 /// Whether a wallet can sign and send.
@@ -70,6 +72,7 @@ pub enum Write {
 struct OnChain {
     verdict: NonceVerdict,
     purse: Purse,
+    balance: U256,
 }
 
 impl TransactContext {
@@ -97,6 +100,7 @@ impl TransactContext {
             generation: wallet.metadata.generation,
             now: (self.now)().wall,
         };
+        let mut balance = None;
         let ready = match keys::load(&self.client, wallet).await {
             Err(KeyError::Object(error)) => return Err(error.into()),
             Err(error) => {
@@ -126,6 +130,7 @@ impl TransactContext {
                     Readiness::NotReady
                 } else {
                     let chain = self.on_chain(&name, wallet, address, transactions, heads).await?;
+                    balance = chain.map(|chain| chain.balance);
                     status.address = Some(address.to_string());
                     judged(
                         &mut status,
@@ -147,7 +152,11 @@ impl TransactContext {
                 Written::Lost => Write::Lost,
             }
         };
-        Ok(WalletReport { ready, written })
+        Ok(WalletReport {
+            ready,
+            written,
+            balance,
+        })
     }
 
     /// What gas cost a few minutes ago at the latest: enough to tell a full purse from an empty one, and one question for all wallets.
@@ -215,6 +224,7 @@ impl TransactContext {
         Ok(Some(OnChain {
             verdict,
             purse: judge_balance(balance, price, before),
+            balance,
         }))
     }
 }
@@ -293,7 +303,7 @@ fn judged(
         generation,
         now,
     };
-    let Some(OnChain { verdict, purse }) = chain else {
+    let Some(OnChain { verdict, purse, .. }) = chain else {
         for kind in [condition::READY, condition::FUNDED, condition::NONCE_FOREIGN] {
             let known = condition::get(say.conditions, kind).is_some_and(|known| {
                 // What was wrong with the key was said by a look that could not read it; it can be read now.

@@ -24,6 +24,8 @@ pub enum LeasePhase {
     Degraded,
     /// Scaled to zero, on purpose or because the chain is unknown for long.
     Suspended,
+    /// Its Job has ended: nothing more is billed, the lease lives until the tenant closes it or its time is over.
+    Finished,
     /// Ended on chain or about to; the clock stands, the namespace is kept.
     Stopped,
     /// Closed for good; the namespace is gone or going.
@@ -37,8 +39,8 @@ pub struct ComputeLeaseStatus {
     /// Generation of the spec this status was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Pending` (no manifest yet), `Starting`, `Active`, `Degraded` (some replicas are not delivered), `Suspended`, `Stopped` (the
-    /// clock stands), `Closed`.
+    /// `Pending` (no manifest yet), `Starting`, `Active`, `Degraded` (some replicas are not delivered), `Suspended`, `Finished`
+    /// (its Job has ended), `Stopped` (the clock stands), `Closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<LeasePhase>,
     /// Block that opened the lease, as last seen; a reorg may move it.
@@ -54,14 +56,20 @@ pub struct ComputeLeaseStatus {
     /// The tenant's wish to close by agreement. Written by the gateway alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_request: Option<CloseRequest>,
-    /// The provider's signature over the final seconds, in answer to `closeRequest`. Written by the operator alone.
+    /// The provider's signature over the final seconds: in answer to `closeRequest`, or unasked once `finish` is there. Written by the operator alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_offer: Option<CloseOffer>,
+    /// Usage that the tenant signed too: the highest voucher that came. Written by the gateway alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher: Option<LeaseVoucher>,
     /// Workload objects in the lease's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "name".into()]))]
     pub workloads: Vec<LeaseWorkload>,
+    /// How the lease's Job ended. Once written it stays: what has ended is not run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<LeaseFinish>,
     /// Devices that delivered replicas hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
@@ -74,7 +82,7 @@ pub struct ComputeLeaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escrow: Option<LeaseEscrow>,
     /// `Ready` (runs as agreed), `ManifestReceived`, `Delivered` (what the provider owes is there), `Started` (on chain), `Metering`,
-    /// `Funded`, `ChainSynced`, `Suspended`, `Stopped`, `Closed`.
+    /// `Funded`, `ChainSynced`, `Suspended`, `Finished`, `Stopped`, `Closed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -134,6 +142,26 @@ pub struct CloseOffer {
     pub signature: String,
 }
 
+/// Usage that the tenant signed too (EIP-712 `Voucher`): its money can be claimed at once. A later one says more, never less.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseVoucher {
+    /// Billable seconds of the whole lease under these terms.
+    #[schemars(range(min = 1, max = 2_147_483_647))]
+    pub cum: i64,
+    /// Hash of the terms it is signed for.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: String,
+    /// Tenant's or agent's address.
+    #[schemars(regex(pattern = pattern::ADDRESS), length(max = 42))]
+    pub by: String,
+    /// 65 bytes r, s, v by that address, as 0x and hexadecimal digits.
+    #[schemars(regex(pattern = pattern::SIGNATURE), length(max = 132))]
+    pub signature: String,
+    /// When the gateway took it.
+    pub received_at: Time,
+}
+
 /// One workload object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -150,6 +178,37 @@ pub struct LeaseWorkload {
     /// Replicas delivered: bound, devices healthy, images present or failing for the tenant's own reason.
     #[schemars(range(min = 0))]
     pub delivered: i32,
+}
+
+/// How a lease's Job ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseFinish {
+    /// `Complete` (every replica succeeded) or `Failed` (it gave up).
+    pub outcome: FinishOutcome,
+    /// Why it failed, one word of Kubernetes' Job controller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub reason: Option<String>,
+    /// The same for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub message: Option<String>,
+    /// When; nothing after it is billed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// The two ends of a Job.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum FinishOutcome {
+    /// Every replica succeeded.
+    #[default]
+    Complete,
+    /// It gave up.
+    Failed,
 }
 
 /// One device that a replica holds.
@@ -211,6 +270,9 @@ pub struct LeaseUsage {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub settled_seconds: i64,
+    /// The amendment that is counted under; none while the lease runs on the terms it was opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended: Option<AmendedUsage>,
     /// When the last report was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_report: Option<Time>,
@@ -224,13 +286,29 @@ pub struct LeaseUsage {
     pub evidence: Vec<String>,
 }
 
+/// Where the count under amended terms begins: what was counted before is paid or given away, and never billed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AmendedUsage {
+    /// Hash of the terms in force.
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: String,
+    /// Billable seconds that had been counted when the amendment was seen.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub before_seconds: i64,
+}
+
 /// The provider's signed count that goes with the last report (EIP-712 `Receipt`); the gateway hands it out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageReceipt {
-    /// Billable seconds of the whole lease.
+    /// Billable seconds under the terms it is signed for.
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub cum: i64,
+    /// Hash of those terms; none: the lease's `spec.termsHash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
+    pub terms_hash: Option<String>,
     /// Instant of the count, Unix seconds.
     #[schemars(range(min = 0))]
     pub as_of: i64,

@@ -15,11 +15,11 @@ use thiserror::Error;
 use super::founding::{ADMIN, ARBITER, GUARDIAN, LISTER, timelock_role};
 use crate::{
     chain_io::{
-        bindings::{Directory, LeaseBook, Params, StakeVault},
+        bindings::{Directory, DisputeCourt, LeaseBook, Params, StakeVault},
         contracts::Contracts,
         endpoint::Endpoints,
         errors::{RpcErrorClass, RpcFailure},
-        governance::{AccessManager, DisputeCourt, FeeRouter, PortGovernor, TimelockController},
+        governance::{AccessManager, FeeRouter, PortGovernor, TimelockController},
         windows::{ChainKind, chain_kind},
     },
     core::ids::ChainId,

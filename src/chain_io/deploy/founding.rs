@@ -12,8 +12,8 @@ use super::{
     plan::{Addresses, Delays, Plan},
 };
 use crate::chain_io::{
-    bindings::{Directory, Params},
-    governance::{AccessManager, DisputeCourt, TimelockController},
+    bindings::{Directory, DisputeCourt, Params},
+    governance::{AccessManager, TimelockController},
 };
 
 /// The role that may do everything else; the timelock's alone.

@@ -9,10 +9,8 @@ use alloy::{
 use super::{Wanted, factory};
 use crate::{
     chain_io::{
-        bindings::{Directory, LeaseBook, Lens, Params, StakeVault, TestDollar},
-        governance::{
-            AccessManager, DisputeCourt, FeeRouter, Port, PortGovernor, Slipway, TimelockController,
-        },
+        bindings::{Directory, DisputeCourt, LeaseBook, Lens, Params, StakeVault, TestDollar},
+        governance::{AccessManager, FeeRouter, Port, PortGovernor, Slipway, TimelockController},
         windows::{ChainKind, chain_kind},
     },
     core::ids::ChainId,

@@ -2,6 +2,7 @@
 //! Knows no market and no contract. No text or debug output holds a URL.
 
 mod config;
+mod counted;
 
 use std::{
     fmt,
@@ -18,8 +19,10 @@ use alloy::{
 
 pub use config::{EndpointConfig, EndpointError, EndpointRole, SecretUrl};
 
+use counted::Counting;
+
 use super::errors::{Origin, RpcErrorClass, RpcFailure, Secrets};
-use crate::core::ids::ChainId;
+use crate::{core::ids::ChainId, telemetry::RpcCalls};
 
 /// No request takes longer, so no write outlives the leader's lock (architecture: rule 7).
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -222,12 +225,32 @@ impl Endpoints {
     /// # Errors
     /// Each [`EndpointError`] but [`EndpointError::NoneUsable`].
     pub fn new(chain: ChainId, configs: Vec<EndpointConfig>) -> Result<Arc<Self>, EndpointError> {
+        Self::built(chain, configs, |_| None)
+    }
+
+    /// The same, with every call counted where `calls` says for the endpoint of that name.
+    ///
+    /// # Errors
+    /// As [`Endpoints::new`].
+    pub fn counted(
+        chain: ChainId,
+        configs: Vec<EndpointConfig>,
+        calls: impl Fn(&str) -> RpcCalls,
+    ) -> Result<Arc<Self>, EndpointError> {
+        Self::built(chain, configs, |name| Some(calls(name)))
+    }
+
+    fn built(
+        chain: ChainId,
+        configs: Vec<EndpointConfig>,
+        calls: impl Fn(&str) -> Option<RpcCalls>,
+    ) -> Result<Arc<Self>, EndpointError> {
         let mut full = Vec::new();
         let mut hints = Vec::new();
         for config in configs {
             match config.role()? {
                 EndpointRole::Full => {
-                    let client = http_client(&config)?;
+                    let client = http_client(&config, calls(&config.name))?;
                     full.push(Arc::new(Endpoint::over(
                         config.name,
                         chain,
@@ -367,7 +390,7 @@ impl Endpoints {
     }
 }
 
-fn http_client(config: &EndpointConfig) -> Result<RpcClient, EndpointError> {
+fn http_client(config: &EndpointConfig, calls: Option<RpcCalls>) -> Result<RpcClient, EndpointError> {
     let client = alloy::transports::http::reqwest::Client::builder()
         .connect_timeout(REQUEST_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
@@ -378,7 +401,13 @@ fn http_client(config: &EndpointConfig) -> Result<RpcClient, EndpointError> {
             name: config.name.clone(),
             reason: error.without_url().to_string(),
         })?;
-    Ok(RpcClient::builder().http_with_client(client, config.url.expose().clone()))
+    let url = config.url.expose().clone();
+    Ok(match calls {
+        Some(calls) => RpcClient::builder()
+            .layer(Counting(calls))
+            .http_with_client(client, url),
+        None => RpcClient::builder().http_with_client(client, url),
+    })
 }
 
 #[cfg(test)]

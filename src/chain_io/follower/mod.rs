@@ -84,7 +84,7 @@ pub struct FollowerConfig {
 impl FollowerConfig {
     /// What suits most chains: no start depth, the finalized tag, the chain's own rhythm, stale after a minute.
     #[must_use]
-    pub const fn of(contracts: &Contracts) -> Self {
+    pub fn of(contracts: &Contracts) -> Self {
         Self {
             emitters: contracts.emitters(),
             windows: contracts.windows,

@@ -39,6 +39,7 @@ fn follows() -> FollowerConfig {
         emitters: Emitters {
             lease_book: BOOK,
             stake_vault: VAULT,
+            court: None,
         },
         windows: Windows::default(),
         from_block: 0,

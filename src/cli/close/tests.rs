@@ -54,6 +54,7 @@ pub(in crate::cli) fn running() -> LeaseState {
         lane_base: 100,
         settled: 0,
         paid: MicroUnits::ZERO,
+        waivers: 0,
         bindings: B256::ZERO,
         stop: None,
         compensated: MicroUnits::ZERO,

@@ -1,6 +1,8 @@
 //! `leaseport lease usage`: the bill so far, from what the provider signed and not from what it says: each statement's leaf must lead to the root of
 //! its report, each receipt must be signed by a report key of the provider, and no count may exceed the time that passed. The check is pure.
 
+use std::sync::Arc;
+
 use alloy::{
     primitives::{Address, B256},
     sol_types::Eip712Domain,
@@ -11,17 +13,21 @@ use serde::Serialize;
 use super::super::{
     manifest::{gateway_url, session},
     output::{answer, pairs, relative, table},
-    tenant::{TenantArgs, TenantError, chain_now, find_lease, unix_now},
+    tenant::{Following, Market, TenantArgs, TenantError, chain_now, find_lease, unix_now},
 };
-use crate::core::{
-    book::{KeyRoles, LeaseState, Metered, ProviderState},
-    documents::{
-        session::Scope,
-        statement::{Statement, check},
+use crate::{
+    core::{
+        book::{KeyRoles, LeaseState, Metered, ProviderState},
+        documents::{
+            session::Scope,
+            statement::{Statement, check},
+        },
+        ids::LeaseId,
+        money::MicroUnits,
+        time::ChainSeconds,
+        view::ChainView,
     },
-    ids::LeaseId,
-    money::MicroUnits,
-    time::ChainSeconds,
+    outbound::GatewayClient,
 };
 
 /// Check and print a lease's bill.
@@ -94,8 +100,17 @@ pub fn checked(
     mut statements: Vec<Statement>,
 ) -> Result<SignedUsage, String> {
     let lease: &LeaseState = metered.lease;
-    let signers =
-        check(&lease.key, domain, lease.start_at.0, &mut statements).map_err(|error| error.to_string())?;
+    let signed_as = lease.signed_as();
+    // Statements of terms that an amendment ended say nothing of the count that began with it.
+    statements.retain(|statement| statement.terms.unwrap_or(lease.key.terms) == signed_as.terms);
+    let signers = check(
+        &signed_as,
+        domain,
+        lease.start_at.0,
+        lease.waivers,
+        &mut statements,
+    )
+    .map_err(|error| error.to_string())?;
     let mut lines = Vec::with_capacity(statements.len());
     let mut before = 0;
     for (statement, signer) in statements.into_iter().zip(signers) {
@@ -147,25 +162,39 @@ pub(super) async fn run(args: &UsageArgs) -> Result<(), TenantError> {
     let lease = find_lease(&view.head.book, args.lease)?;
     let url = gateway_url(&view.head.book, lease)?;
     let client = session(&market, &url, lease, &key, &[Scope::Usage]).await?;
-    let said = client.usage(args.lease).await?;
+    let (_, usage) = signed_usage(&market, &mut following, &client, args.lease).await?;
+    answer(args.tenant.output, &usage, told)
+}
+
+/// What a provider signed for a lease, checked against the chain, with the view it was checked against.
+///
+/// # Errors
+/// The gateway or the chain does not answer, or a statement does not hold.
+pub(super) async fn signed_usage(
+    market: &Market,
+    following: &mut Following,
+    client: &GatewayClient,
+    id: LeaseId,
+) -> Result<(Arc<ChainView>, SignedUsage), TenantError> {
+    let said = client.usage(id).await?;
     let pages = said
         .pointer("/usage/evidence")
         .and_then(serde_json::Value::as_array);
     let mut statements = Vec::new();
     for page in pages.into_iter().flatten().filter_map(serde_json::Value::as_str) {
-        statements.extend(client.statements(args.lease, page).await?);
+        statements.extend(client.statements(id, page).await?);
     }
     // What was signed before a report is on chain before long: look at the chain after the statements.
     let view = following.view().await?;
     let book = &view.head.book;
-    let lease = find_lease(book, args.lease)?;
+    let lease = find_lease(book, id)?;
     let metered = Metered {
         lease,
-        lane_seconds: book.lane_seconds(args.lease.provider, args.lease.lane),
+        lane_seconds: book.lane_seconds(id.provider, id.lane),
     };
     let usage = checked(
         metered,
-        book.provider(args.lease.provider).map(AsRef::as_ref),
+        book.provider(id.provider).map(AsRef::as_ref),
         &market.domain(),
         chain_now(&view),
         market.currency(lease.terms.token),
@@ -176,7 +205,7 @@ pub(super) async fn run(args: &UsageArgs) -> Result<(), TenantError> {
             "{why}: keep this answer, do not sign a close, and stop the lease with leaseport close --stop"
         ))
     })?;
-    answer(args.tenant.output, &usage, told)
+    Ok((view, usage))
 }
 
 fn told(usage: &SignedUsage) -> String {

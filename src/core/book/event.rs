@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 
+use super::dispute::DisputeEvent;
 use crate::core::{
     documents::{bid::SignedBid, order::Order, terms::Terms},
     ids::{Lane, LeaseId, OrderHash, ProviderId},
@@ -85,7 +86,7 @@ pub struct SettledRow {
     pub paid: MicroUnits,
 }
 
-/// One event of LeaseBook or StakeVault.
+/// One event of LeaseBook, StakeVault or DisputeCourt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -291,12 +292,8 @@ pub enum BookEvent {
         amount: MicroUnits,
         burned: MicroUnits,
     },
-    /// A dispute's ruling took stake.
-    StakeSlashed {
-        provider: ProviderId,
-        token: TokenIndex,
-        amount: MicroUnits,
-    },
+    /// Something about a dispute, or about what is held back for one.
+    Dispute(DisputeEvent),
     /// A log of our contracts that this program cannot read: the book is in doubt from here on.
     Unreadable {
         /// Which log, and why.

@@ -143,6 +143,20 @@ pub(crate) fn started(id: LeaseId, start_at: u64, lane_base: u32) -> BookEvent {
     }
 }
 
+pub(crate) fn amended(next: Terms, start_at: u64, lane_base: u32) -> BookEvent {
+    BookEvent::Amended {
+        id: next.lease().unwrap_or(id(0, 1)),
+        cum: 0,
+        paid: MicroUnits::ZERO,
+        start_at: ChainSeconds(start_at),
+        stop_at: ChainSeconds(start_at + u64::from(next.maxDuration)),
+        lane_base,
+        balance: MicroUnits(4_000_000),
+        holdback: MicroUnits::ZERO,
+        terms: Arc::new(next),
+    }
+}
+
 pub(crate) fn usage(lane: u32, seconds: u32) -> BookEvent {
     BookEvent::Usage {
         provider: PROVIDER,
@@ -233,8 +247,101 @@ pub(crate) fn any_event() -> impl Strategy<Value = BookEvent> {
             amount: MicroUnits(amount),
             burned: MicroUnits(amount),
         }),
+        any_dispute().prop_map(BookEvent::Dispute),
         Just(BookEvent::Unreadable {
             reason: "test".into()
         }),
     ]
+}
+
+pub(crate) fn frozen(id: LeaseId, amount: u64) -> DisputeEvent {
+    DisputeEvent::Frozen {
+        id,
+        amount: MicroUnits(amount),
+        until: ChainSeconds(9_000),
+    }
+}
+
+pub(crate) fn reserved(id: LeaseId, amount: u64) -> DisputeEvent {
+    DisputeEvent::Reserved {
+        id,
+        slot: COURT_SLOT,
+        slasher: Address::repeat_byte(0xc0),
+        amount: MicroUnits(amount),
+        until: ChainSeconds(9_000),
+    }
+}
+
+/// 100 s of a lease, with a bond of one and an hour to answer.
+pub(crate) fn contested(id: LeaseId, frozen: u64, reserved: u64) -> DisputeEvent {
+    DisputeEvent::Contested {
+        id,
+        contester: TENANT,
+        from_cum: 200,
+        to_cum: 300,
+        amount: MicroUnits(69_444),
+        frozen: MicroUnits(frozen),
+        reserved: MicroUnits(reserved),
+        bond: MicroUnits(1_000_000),
+        answer_by: ChainSeconds(4_600),
+        statement: B256::ZERO,
+    }
+}
+
+pub(crate) fn answered(id: LeaseId) -> DisputeEvent {
+    DisputeEvent::Answered {
+        id,
+        answerer: Address::repeat_byte(0xd0),
+        cum: 300,
+        as_of: ChainSeconds(1_400),
+        root: B256::ZERO,
+        ruling_by: ChainSeconds(5_000),
+    }
+}
+
+pub(crate) fn ruled(id: LeaseId, award: u64, refund: u64, burn: u64) -> DisputeEvent {
+    DisputeEvent::Ruled {
+        id,
+        arbiter: Address::repeat_byte(0xab),
+        award: MicroUnits(award),
+        refund: MicroUnits(refund),
+        burn: MicroUnits(burn),
+        veto_by: ChainSeconds(6_000),
+        reasons: B256::ZERO,
+    }
+}
+
+pub(crate) fn ended(id: LeaseId, outcome: Outcome) -> DisputeEvent {
+    DisputeEvent::Ended {
+        id,
+        outcome,
+        awarded: MicroUnits(0),
+        refunded: MicroUnits(0),
+        burnt: MicroUnits(0),
+    }
+}
+
+fn any_dispute() -> impl Strategy<Value = DisputeEvent> {
+    let lease = (0..3_u32, 1..4_u32).prop_map(|(lane, generation)| id(lane, generation));
+    (lease, 0..9_u8, any::<u64>(), any::<u64>()).prop_map(|(id, which, one, two)| match which {
+        0 => frozen(id, one),
+        1 => DisputeEvent::FreezeEnded {
+            id,
+            to_tenant: MicroUnits(one),
+            to_provider: MicroUnits(two),
+        },
+        2 => reserved(id, one),
+        3 => DisputeEvent::Unreserved { id, slot: COURT_SLOT },
+        4 => DisputeEvent::Slashed {
+            id,
+            slot: COURT_SLOT,
+            token: 0,
+            refunded: MicroUnits(one),
+            burned: MicroUnits(two),
+        },
+        5 => contested(id, one, two),
+        6 => answered(id),
+        7 => ruled(id, one, two, 0),
+        _ => ended(id, Outcome::Lapsed),
+    })
 }

@@ -99,9 +99,9 @@ impl Ending {
 /// A lease as the contract stores it. Times are 0 where the contract has 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseState {
-    /// Id and terms.
+    /// Id and the terms it was opened on: its name for life. An amendment changes what is signed, not which lease it is.
     pub key: LeaseKey,
-    /// What every later call passes back.
+    /// The terms in force: what every later call passes back.
     pub terms: Arc<Terms>,
     /// The order it came from, with the needs; none when the order was pruned from the book before.
     pub order: Option<Arc<PostedOrder>>,
@@ -127,6 +127,8 @@ pub struct LeaseState {
     pub settled: u32,
     /// Rent that left the balance so far.
     pub paid: MicroUnits,
+    /// How often the provider billed less under the terms in force: so often its count may fall.
+    pub waivers: u32,
     /// Hash of what the provider bound to it.
     pub bindings: B256,
     /// The first stop that was said.
@@ -148,6 +150,15 @@ impl LeaseState {
     #[must_use]
     pub fn order_hash(&self) -> OrderHash {
         OrderHash(self.terms.orderHash)
+    }
+
+    /// Id and the terms in force: what every signed act of it names.
+    #[must_use]
+    pub fn signed_as(&self) -> LeaseKey {
+        LeaseKey {
+            id: self.key.id,
+            terms: self.terms.hash(),
+        }
     }
 
     /// What it is at a chain time.

@@ -3,6 +3,7 @@
 //!
 //! Copies share everything but what later changes: orders and providers hang on `Arc`s and are copied when an event touches them.
 
+mod dispute;
 mod event;
 mod lease;
 mod order;
@@ -16,6 +17,10 @@ use std::{
 
 use alloy::primitives::Address;
 
+pub use dispute::{
+    Answer, COURT_SLOT, CourtCredit, DisputeEvent, DisputePhase, DisputeState, Disputes, Freeze, Outcome,
+    Reserve, Ruling,
+};
 pub use event::{BookEvent, CloseKind, KeyRoles, Refund, SettledRow, StopBy, TokenIndex, Vesting};
 pub use lease::{Ending, LeasePhase, LeaseState, Metered, Stop, StoredPhase};
 pub use order::{OrderPhase, OrderState, PostedOrder};
@@ -76,6 +81,7 @@ pub struct Book {
     expiries: BTreeSet<(ChainSeconds, OrderHash)>,
     providers: BTreeMap<ProviderId, Arc<ProviderState>>,
     credits: BTreeMap<(Address, TokenIndex), u128>,
+    disputes: Arc<Disputes>,
     doubts: Doubts,
 }
 
@@ -128,6 +134,12 @@ impl Book {
     #[must_use]
     pub fn credit(&self, account: Address, token: TokenIndex) -> u128 {
         self.credits.get(&(account, token)).copied().unwrap_or(0)
+    }
+
+    /// Disputes, and what is held back for them.
+    #[must_use]
+    pub fn disputes(&self) -> &Disputes {
+        &self.disputes
     }
 
     /// Events that did not fit.

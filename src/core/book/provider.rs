@@ -51,15 +51,18 @@ pub struct StakeState {
     pub unbonding: MicroUnits,
     /// From when the unbonding part may leave.
     pub unbond_at: ChainSeconds,
+    /// Held back for slashers' decisions, of all leases together.
+    pub reserved: MicroUnits,
 }
 
 impl StakeState {
-    /// What a new bond can be taken from.
+    /// What a new bond can be taken from: neither locked nor asked back, less what is held back (StakeVault: SV-2).
     #[must_use]
     pub const fn free(&self) -> MicroUnits {
         self.amount
             .saturating_sub(self.locked)
             .saturating_sub(self.unbonding)
+            .saturating_sub(self.reserved)
     }
 }
 
@@ -74,17 +77,23 @@ pub struct Earnings {
     pub claimed: u128,
     /// Paid to tenants out of what was unvested.
     pub compensated: u128,
+    /// Held back for disputes now.
+    pub frozen: u128,
+    /// Given to tenants by disputes.
+    pub awarded: u128,
     /// When money last entered that vests.
     pub last_vesting: ChainSeconds,
 }
 
 impl Earnings {
-    /// Earned and not claimed, vested or not. What can be claimed this moment only the contract knows (`earnings`).
+    /// Earned, not claimed and not held back, vested or not. What can be claimed this moment only the contract knows (`earnings`).
     #[must_use]
     pub const fn unclaimed(&self) -> u128 {
         self.net
             .saturating_sub(self.claimed)
             .saturating_sub(self.compensated)
+            .saturating_sub(self.awarded)
+            .saturating_sub(self.frozen)
     }
 
     /// From when all of [`Earnings::unclaimed`] is claimable for certain: two vest epochs after the last entry.

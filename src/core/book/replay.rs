@@ -52,19 +52,19 @@ impl Book {
             | BookEvent::UnbondRequested { .. }
             | BookEvent::Unbonded { .. }
             | BookEvent::BondLocked { .. }
-            | BookEvent::BondReleased { .. }
-            | BookEvent::StakeSlashed { .. } => self.apply_money(at, event),
+            | BookEvent::BondReleased { .. } => self.apply_money(at, event),
+            BookEvent::Dispute(event) => self.apply_dispute(at, event),
             BookEvent::Unreadable { reason } => self.doubt(at, reason),
         }
     }
 
-    fn doubt(&mut self, at: Moment, what: &str) {
+    pub(super) fn doubt(&mut self, at: Moment, what: &str) {
         self.doubts.count = self.doubts.count.saturating_add(1);
         self.doubts.last = Some(format!("block {}: {what}", at.block));
     }
 
     /// The provider to change; one that was never registered is a doubt and is taken in all the same.
-    fn provider_mut(&mut self, at: Moment, id: ProviderId) -> &mut ProviderState {
+    pub(super) fn provider_mut(&mut self, at: Moment, id: ProviderId) -> &mut ProviderState {
         if !self.providers.contains_key(&id) {
             self.doubt(at, &format!("provider {} was never registered", id.0));
         }
@@ -251,6 +251,7 @@ impl Book {
             lane_base: 0,
             settled: 0,
             paid: MicroUnits::ZERO,
+            waivers: 0,
             bindings: B256::ZERO,
             stop: None,
             compensated: MicroUnits::ZERO,
@@ -350,9 +351,8 @@ impl Book {
                 holdback,
                 terms,
             } => match RatePerHour::new(terms.ratePerHour.to::<u64>()) {
-                // Usage and payment are counted under the terms in force.
+                // Usage and payment are counted under the terms in force; the lease stays the one that was opened.
                 Ok(rate) => self.change(at, *id, |lease| {
-                    lease.key.terms = terms.hash();
                     lease.terms = Arc::clone(terms);
                     lease.rate = rate;
                     lease.start_at = *start_at;
@@ -362,12 +362,16 @@ impl Book {
                     lease.holdback = *holdback;
                     lease.settled = 0;
                     lease.paid = MicroUnits::ZERO;
+                    lease.waivers = 0;
                     lease.stop = None;
                 }),
                 Err(error) => self.doubt(at, &format!("lease {id}: amended ratePerHour: {error}")),
             },
             BookEvent::Waived { id, lane_base, .. } => {
-                self.change(at, *id, |lease| lease.lane_base = *lane_base);
+                self.change(at, *id, |lease| {
+                    lease.lane_base = *lane_base;
+                    lease.waivers = lease.waivers.saturating_add(1);
+                });
             }
             BookEvent::Compensated { id, amount } => {
                 let token = self.lease_by_id(*id).map(|metered| metered.lease.terms.token);
@@ -519,15 +523,6 @@ impl Book {
                 stake.locked = stake.locked.saturating_sub(*amount);
                 stake.amount = stake.amount.saturating_sub(*burned);
             }),
-            BookEvent::StakeSlashed {
-                provider,
-                token,
-                amount,
-            } => self.change_stake(at, *provider, *token, |stake| {
-                stake.amount = stake.amount.saturating_sub(*amount);
-                // What was asked back shrinks with the stake, as in the vault.
-                stake.unbonding = stake.unbonding.min(stake.amount.saturating_sub(stake.locked));
-            }),
             other => self.doubt(at, &format!("{other:?} is no event of money")),
         }
     }
@@ -555,7 +550,7 @@ impl Book {
         }
     }
 
-    fn change_stake(
+    pub(super) fn change_stake(
         &mut self,
         at: Moment,
         provider: ProviderId,

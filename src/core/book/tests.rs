@@ -132,7 +132,14 @@ fn an_amendment_counts_anew_on_the_new_terms() {
     events.push((8, usage(0, 600)));
     let book = book(&events);
     let metered = book.lease_by_id(id(0, 1)).unwrap();
-    assert_eq!(metered.lease.key.terms, next.hash());
+    let key = terms(id(0, 1), order_hash(1)).key().unwrap();
+    assert_eq!(metered.lease.signed_as().terms, next.hash());
+    assert_eq!(metered.lease.key, key);
+    assert_eq!(
+        book.lease(&key).unwrap().lease,
+        metered.lease,
+        "it is the same lease"
+    );
     assert_eq!(metered.lease.stop_at, ChainSeconds(5_200));
     assert_eq!(metered.lease.balance, MicroUnits(4_000_000));
     assert_eq!(metered.cum(ChainSeconds(1_700)), 100, "clipped to the new start");

@@ -1,4 +1,4 @@
-//! The short things that the parties of a lease sign: accept, stop, close, voucher, receipt. Each names the terms hash, so after a reorg nothing
+//! The short things that the parties of a lease sign: accept, fund, stop, close, voucher, amend, receipt. Each names the terms hash, so after a reorg nothing
 //! signed for one tenant's lease fits another's under the same id (contracts: section 5). May not sign.
 
 #![allow(missing_docs, reason = "sol! also expands items that no comment reaches")]
@@ -15,6 +15,19 @@ sol! {
         bytes32 orderHash;
         /// The bid's struct hash.
         bytes32 bidHash;
+        /// Until when the signature holds, in Unix seconds.
+        uint40 deadline;
+    }
+
+    /// Somebody pays for somebody's order.
+    #[derive(Debug, PartialEq, Eq, Hash)]
+    struct Fund {
+        /// The order's id; the order says where what is left returns to.
+        bytes32 orderHash;
+        /// Whose allowance is used.
+        address funder;
+        /// The order's deposit in micro-units.
+        uint64 amount;
         /// Until when the signature holds, in Unix seconds.
         uint40 deadline;
     }
@@ -52,6 +65,21 @@ sol! {
         bytes32 termsHash;
         /// Billable seconds since the start.
         uint32 cum;
+        /// Until when the signature holds, in Unix seconds.
+        uint40 deadline;
+    }
+
+    /// Other terms for a lease that runs.
+    #[derive(Debug, PartialEq, Eq, Hash)]
+    struct Amend {
+        /// Lease id.
+        uint96 id;
+        /// Terms it runs on.
+        bytes32 oldTerms;
+        /// Terms it shall run on.
+        bytes32 newTerms;
+        /// Billable seconds under the old terms.
+        uint32 cumAt;
         /// Until when the signature holds, in Unix seconds.
         uint40 deadline;
     }

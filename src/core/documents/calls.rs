@@ -1,19 +1,30 @@
-//! LeaseBook's functions as the bytes of a call, so that a plan's transaction is data before any provider is near it. A test
+//! The contracts' functions as the bytes of a call, so that a plan's transaction is data before any provider is near it. A test
 //! holds every signature against the committed ABI. May not send, simulate or decide anything.
 
 use alloy::{
-    primitives::{B256, Bytes, U256, aliases::U40, keccak256},
+    primitives::{Address, B256, Bytes, U256, aliases::U40, keccak256},
     sol_types::{SolType, SolValue, abi::TokenSeq, sol_data},
 };
 
-use super::{acts::seconds40, bid::Bid, bid::LaneUse, order::Order, terms::Terms};
-use crate::core::ids::{Lane, ProviderId};
+use super::{
+    acts::seconds40,
+    bid::{Bid, LaneUse},
+    order::Order,
+    statement::SignedReceipt,
+    terms::Terms,
+};
+use crate::core::{
+    book::Ruling,
+    ids::{Lane, LeaseId, ProviderId},
+    money::MicroUnits,
+};
 
 type Uint8 = sol_data::Uint<8>;
 type Uint16 = sol_data::Uint<16>;
 type Uint32 = sol_data::Uint<32>;
 type Uint40 = sol_data::Uint<40>;
 type Uint64 = sol_data::Uint<64>;
+type Uint96 = sol_data::Uint<96>;
 type Word = sol_data::Uint<256>;
 type Hash = sol_data::FixedBytes<32>;
 
@@ -102,6 +113,21 @@ pub fn settle(provider: ProviderId, lanes: &[Lane]) -> Bytes {
     call::<(Uint32, sol_data::Array<Uint32>)>("settle(uint32,uint32[])", &(provider.0, lanes))
 }
 
+/// `redeem`: up to `cum` seconds as `signature` over `Voucher` says, by tenant or agent.
+#[must_use]
+pub fn redeem(terms: &Terms, cum: u32, signature: &[u8]) -> Bytes {
+    call::<(Terms, Uint32, sol_data::Bytes)>(
+        &format!("redeem({TERMS},uint32,bytes)"),
+        &(terms.clone(), cum, Bytes::copy_from_slice(signature)),
+    )
+}
+
+/// `waive`: usage becomes `cum`, at least what is settled.
+#[must_use]
+pub fn waive(terms: &Terms, cum: u32) -> Bytes {
+    call::<(Terms, Uint32)>(&format!("waive({TERMS},uint32)"), &(terms.clone(), cum))
+}
+
 /// `stop` with a typed reason.
 #[must_use]
 pub fn stop(terms: &Terms, reason: u16) -> Bytes {
@@ -135,6 +161,69 @@ pub fn claim(provider: ProviderId, token: u8) -> Bytes {
     call::<(Uint32, Uint8)>("claim(uint32,uint8)", &(provider.0, token))
 }
 
+/// `approve` of a token (ERC-20).
+#[must_use]
+pub fn approve(spender: Address, value: U256) -> Bytes {
+    call::<(sol_data::Address, Word)>("approve(address,uint256)", &(spender, value))
+}
+
+/// `contest` of the DisputeCourt: seconds after `from` up to `to`, with a bond of at most `max_bond`.
+#[must_use]
+pub fn contest(terms: &Terms, from: u32, to: u32, max_bond: MicroUnits, statement: B256) -> Bytes {
+    call::<(Terms, Uint32, Uint32, Uint64, Hash)>(
+        &format!("contest({TERMS},uint32,uint32,uint64,bytes32)"),
+        &(terms.clone(), from, to, max_bond.0, statement),
+    )
+}
+
+/// `answer` of the DisputeCourt.
+#[must_use]
+pub fn answer(lease: LeaseId, receipt: &SignedReceipt) -> Bytes {
+    call::<(Uint96, Uint32, Uint40, Hash, sol_data::Bytes)>(
+        "answer(uint96,uint32,uint40,bytes32,bytes)",
+        &(
+            lease.to_u96(),
+            receipt.cum,
+            seconds40(receipt.as_of),
+            receipt.root,
+            receipt.signature.clone(),
+        ),
+    )
+}
+
+/// `rule` of the DisputeCourt.
+#[must_use]
+pub fn rule(lease: LeaseId, ruling: &Ruling, reasons: B256) -> Bytes {
+    call::<(Uint96, Uint64, Uint64, Uint64, Hash)>(
+        "rule(uint96,uint64,uint64,uint64,bytes32)",
+        &(
+            lease.to_u96(),
+            ruling.award.0,
+            ruling.refund.0,
+            ruling.burn.0,
+            reasons,
+        ),
+    )
+}
+
+/// `veto` of the DisputeCourt.
+#[must_use]
+pub fn veto(lease: LeaseId) -> Bytes {
+    call::<(Uint96,)>("veto(uint96)", &(lease.to_u96(),))
+}
+
+/// `conclude` of the DisputeCourt.
+#[must_use]
+pub fn conclude(lease: LeaseId) -> Bytes {
+    call::<(Uint96,)>("conclude(uint96)", &(lease.to_u96(),))
+}
+
+/// `withdrawCredit` of the DisputeCourt or the StakeVault.
+#[must_use]
+pub fn withdraw_credit(account: Address, token: u8) -> Bytes {
+    call::<(sol_data::Address, Uint8)>("withdrawCredit(address,uint8)", &(account, token))
+}
+
 /// `bindings` of a start: keccak-256 over the sorted device ids.
 #[must_use]
 pub fn bindings<'a>(devices: impl IntoIterator<Item = &'a str>) -> B256 {
@@ -156,8 +245,7 @@ mod tests {
     use alloy::json_abi::JsonAbi;
     use serde_json::Value;
 
-    fn selectors() -> Vec<(String, [u8; 4])> {
-        let text = include_str!("../../../contracts/abi/LeaseBook.json");
+    fn selectors(text: &str) -> Vec<(String, [u8; 4])> {
         let value: Value = serde_json::from_str(text).unwrap();
         let abi: JsonAbi = serde_json::from_value(value["abi"].clone()).unwrap();
         abi.functions()
@@ -171,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_call_carries_the_selector_of_the_committed_abi() {
-        let known = selectors();
+        let known = selectors(include_str!("../../../contracts/abi/LeaseBook.json"));
         let order = <Order as SolType>::abi_decode(&[0; 27 * 32]).unwrap();
         let bid = <Bid as SolType>::abi_decode(&[0; 8 * 32]).unwrap();
         let calls = [
@@ -183,12 +271,47 @@ mod tests {
             ("decline", decline(&terms(), 1)),
             ("report", report(ProviderId(1), 0, 1, B256::ZERO, &[])),
             ("settle", settle(ProviderId(1), &[Lane(0)])),
+            ("redeem", redeem(&terms(), 0, &[])),
+            ("waive", waive(&terms(), 0)),
             ("stop", stop(&terms(), 1)),
             ("finalize", finalize(&terms())),
             ("closeBoth", close_both(&terms(), 0, 1, &[], &[])),
             ("claim", claim(ProviderId(1), 0)),
         ];
         for (name, data) in calls {
+            let selector: [u8; 4] = data[..4].try_into().unwrap();
+            assert!(
+                known.contains(&(name.to_owned(), selector)),
+                "{name} is not in the ABI with these types"
+            );
+        }
+    }
+
+    #[test]
+    fn every_call_to_a_court_or_a_token_carries_the_selector_of_the_committed_abi() {
+        let mut known = selectors(include_str!("../../../contracts/abi/DisputeCourt.json"));
+        known.extend(selectors(include_str!("../../../contracts/abi/TestDollar.json")));
+        let id: LeaseId = "7-0-1".parse().unwrap();
+        let receipt = SignedReceipt {
+            cum: 1,
+            as_of: 2,
+            root: B256::ZERO,
+            signature: Bytes::new(),
+        };
+        let ruling = Ruling {
+            award: MicroUnits(1),
+            refund: MicroUnits(2),
+            burn: MicroUnits(3),
+        };
+        for (name, data) in [
+            ("approve", approve(Address::ZERO, U256::ONE)),
+            ("contest", contest(&terms(), 0, 1, MicroUnits(1), B256::ZERO)),
+            ("answer", answer(id, &receipt)),
+            ("rule", rule(id, &ruling, B256::ZERO)),
+            ("veto", veto(id)),
+            ("conclude", conclude(id)),
+            ("withdrawCredit", withdraw_credit(Address::ZERO, 0)),
+        ] {
             let selector: [u8; 4] = data[..4].try_into().unwrap();
             assert!(
                 known.contains(&(name.to_owned(), selector)),

@@ -50,13 +50,22 @@ pub enum Scope {
     Logs,
     /// Read what was counted.
     Usage,
+    /// Hand over what the tenant signed for.
+    Voucher,
     /// Ask for the provider's signature over the final seconds.
     Close,
 }
 
 impl Scope {
     /// Every scope this version knows.
-    pub const ALL: [Self; 5] = [Self::Manifest, Self::Status, Self::Logs, Self::Usage, Self::Close];
+    pub const ALL: [Self; 6] = [
+        Self::Manifest,
+        Self::Status,
+        Self::Logs,
+        Self::Usage,
+        Self::Voucher,
+        Self::Close,
+    ];
 
     /// The word in the signed document.
     #[must_use]
@@ -66,6 +75,7 @@ impl Scope {
             Self::Status => "status",
             Self::Logs => "logs",
             Self::Usage => "usage",
+            Self::Voucher => "voucher",
             Self::Close => "close",
         }
     }
@@ -84,7 +94,9 @@ impl FromStr for Scope {
         Self::ALL
             .into_iter()
             .find(|scope| scope.word() == text)
-            .ok_or_else(|| format!("scope {text:?} is none: write manifest, status, logs, usage or close"))
+            .ok_or_else(|| {
+                format!("scope {text:?} is none: write manifest, status, logs, usage, voucher or close")
+            })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     signing::{SignatureError, digest, recover},
 };
 use crate::core::{
-    ids::LeaseKey,
+    ids::{LeaseKey, TermsHash},
     usage::evidence::{Evidence, Tree, device_digest, verify},
 };
 
@@ -36,8 +36,10 @@ pub enum StatementError {
         /// Why.
         source: SignatureError,
     },
-    /// The count falls.
-    #[error("the count falls from {before} s to {cum} s in the statement up to {to}")]
+    /// The count falls more often than the provider waived.
+    #[error(
+        "the count falls from {before} s to {cum} s in the statement up to {to}, and no waiver on chain says why"
+    )]
     Falls {
         /// Its instant.
         to: u64,
@@ -74,8 +76,35 @@ pub struct Statement {
     pub path: Vec<B256>,
     /// Merkle root of the report.
     pub root: B256,
+    /// The terms it counts under; none in statements of earlier versions, which knew no amendment. A hint: what is signed is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<TermsHash>,
     /// 65 bytes r, s, v by a report key over EIP-712 `Receipt`.
     pub signature: Bytes,
+}
+
+/// What of a statement answers a contest: the count and who signed for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedReceipt {
+    /// Billable seconds since the start.
+    pub cum: u32,
+    /// The instant the count is for.
+    pub as_of: u64,
+    /// Merkle root of the report.
+    pub root: B256,
+    /// 65 bytes r, s, v by a report key over EIP-712 `Receipt`.
+    pub signature: Bytes,
+}
+
+impl SignedReceipt {
+    /// Who signed it for this lease.
+    ///
+    /// # Errors
+    /// The signature names nobody.
+    pub fn signer(&self, lease: &LeaseKey, domain: &Eip712Domain) -> Result<Address, SignatureError> {
+        let receipt = Receipt::of(lease, self.cum, self.as_of, self.root);
+        recover(digest(&receipt, domain), &self.signature)
+    }
 }
 
 /// A statement without its signature.
@@ -115,6 +144,7 @@ impl Draft {
             devices: self.devices,
             path,
             root: tree.root(),
+            terms: Some(self.lease.terms),
             signature,
         })
     }
@@ -149,14 +179,25 @@ impl Statement {
                 root: self.root,
             });
         }
-        let receipt = Receipt::of(lease, self.cum, self.to, self.root);
-        recover(digest(&receipt, domain), &self.signature)
+        self.receipt()
+            .signer(lease, domain)
             .map_err(|source| StatementError::Signature { to: self.to, source })
+    }
+
+    /// The receipt alone.
+    #[must_use]
+    pub fn receipt(&self) -> SignedReceipt {
+        SignedReceipt {
+            cum: self.cum,
+            as_of: self.to,
+            root: self.root,
+            signature: self.signature.clone(),
+        }
     }
 }
 
 /// Checks a lease's statements in the order of their instants; the signers in the same order. Whether they may sign is the chain's to say.
-/// Nothing a provider sends can count more seconds than passed since `start_at`.
+/// Nothing a provider sends can count more seconds than passed since `start_at`, and its count falls at most once for each of the chain's `waivers`.
 ///
 /// # Errors
 /// The first statement that does not hold.
@@ -164,6 +205,7 @@ pub fn check(
     lease: &LeaseKey,
     domain: &Eip712Domain,
     start_at: u64,
+    mut waivers: u32,
     statements: &mut [Statement],
 ) -> Result<Vec<Address>, StatementError> {
     statements.sort_by_key(|statement| (statement.to, statement.cum));
@@ -176,7 +218,9 @@ pub fn check(
             return Err(StatementError::TooMany { to, cum, elapsed });
         }
         if cum < before {
-            return Err(StatementError::Falls { to, before, cum });
+            waivers = waivers
+                .checked_sub(1)
+                .ok_or(StatementError::Falls { to, before, cum })?;
         }
         before = cum;
         signers.push(statement.signer(lease, domain)?);
@@ -242,14 +286,14 @@ pub(crate) mod tests {
     #[test]
     fn whoever_pays_finds_who_signed_each_second_of_the_bill() {
         let mut two = vec![statement(1_300, 1_600, 550), statement(1_000, 1_300, 300)];
-        let signers = check(&key(0), &here(), 1_000, &mut two).unwrap();
+        let signers = check(&key(0), &here(), 1_000, 0, &mut two).unwrap();
         assert_eq!(signers, vec![signer().address(); 2]);
         assert_eq!(two.last().unwrap().cum, 550);
     }
 
     #[test]
     fn a_bill_that_falls_or_counts_more_than_passed_is_refused() {
-        let of = |mut all: Vec<Statement>| check(&key(0), &here(), 1_000, &mut all);
+        let of = |mut all: Vec<Statement>| check(&key(0), &here(), 1_000, 0, &mut all);
         assert_eq!(
             of(vec![statement(1_000, 1_300, 301)]),
             Err(StatementError::TooMany {
@@ -266,6 +310,17 @@ pub(crate) mod tests {
                 cum: 299
             })
         );
+    }
+
+    #[test]
+    fn a_count_falls_as_often_as_the_provider_waived_on_chain_and_no_oftener() {
+        let all = [
+            statement(1_000, 1_300, 300),
+            statement(1_300, 1_600, 200),
+            statement(1_600, 1_900, 100),
+        ];
+        let after = |waivers| check(&key(0), &here(), 1_000, waivers, &mut all.clone()).is_ok();
+        assert_eq!([0, 1, 2].map(after), [false, false, true]);
     }
 
     #[test]

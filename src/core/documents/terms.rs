@@ -4,7 +4,7 @@
 #![allow(missing_docs, reason = "sol! also expands items that no comment reaches")]
 
 use alloy::{
-    primitives::{B256, keccak256},
+    primitives::{B256, aliases::U48, keccak256},
     sol,
     sol_types::SolValue,
 };
@@ -60,22 +60,44 @@ sol! {
     }
 }
 
+/// What a provider asks for one lot: by its bid, its offer or its fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// Micro-units an hour.
+    pub rate: U48,
+    /// What it may lose when it does not start, in micro-units.
+    pub bond: u64,
+    /// What it may lose in a dispute, in micro-units.
+    pub liability: u64,
+}
+
 impl Terms {
     /// The terms of one lot's lease. `fee_steps` is the protocol's fee at the opening, which the chain alone knows.
     #[must_use]
     pub fn of(id: LeaseId, order: &Order, bid: &Bid, fee_steps: u8) -> Self {
+        let price = Price {
+            rate: bid.ratePerHour,
+            bond: bid.bond,
+            liability: bid.liability,
+        };
+        Self::priced(id, bid.orderHash, order, price, fee_steps)
+    }
+
+    /// The same for a price that no bid named: a fill's or an offer's.
+    #[must_use]
+    pub fn priced(id: LeaseId, order_hash: B256, order: &Order, price: Price, fee_steps: u8) -> Self {
         Self {
             id: id.to_u96(),
-            orderHash: bid.orderHash,
+            orderHash: order_hash,
             tenant: order.tenant,
             agent: order.agent,
             refundTo: order.refundTo,
             token: order.token,
             flags: order.flags,
             feeSteps: fee_steps,
-            ratePerHour: bid.ratePerHour,
-            bond: bid.bond,
-            liability: bid.liability,
+            ratePerHour: price.rate,
+            bond: price.bond,
+            liability: price.liability,
             maxDuration: order.maxDuration,
             minCommit: order.minCommit,
             earlyFeeBps: order.earlyFeeBps,
@@ -163,7 +185,7 @@ pub fn least_deposit(order: &Order, rate: RatePerHour) -> MicroUnits {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use alloy::primitives::{Address, aliases::U40, aliases::U48};
+    use alloy::primitives::{Address, aliases::U40};
     use proptest::prelude::*;
 
     use super::*;

@@ -9,7 +9,7 @@ use crate::core::{
 };
 
 /// The largest value of a lane, and of a count.
-const MOST_SECONDS: u32 = (1 << 31) - 1;
+pub(super) const MOST_SECONDS: u32 = (1 << 31) - 1;
 /// Seconds of rent that a top-up adds at least.
 const LEAST_TOP_UP: u32 = 60;
 
@@ -89,10 +89,16 @@ impl LeaseSlot {
         self.terms.rate().unwrap_or_default()
     }
 
-    /// Usage at a time, given the lane's counter.
+    /// Usage at a time, given the lane's counter; not below what is settled, since a voucher may have paid seconds that no report counts yet.
     #[must_use]
     pub fn used(&self, lane: u32, now: u64) -> u32 {
-        rent::used(lane, self.lane_base, self.start_at, self.stop_at, now)
+        rent::used(lane, self.lane_base, self.start_at, self.stop_at, now).max(self.settled)
+    }
+
+    /// Seconds it has run.
+    #[must_use]
+    pub fn elapsed(&self, now: u64) -> u64 {
+        now.min(self.stop_at).saturating_sub(self.start_at)
     }
 
     /// Whether the lane cannot be leased again yet; `rest` is W.
@@ -112,7 +118,7 @@ impl LeaseSlot {
         self.balance = MicroUnits::ZERO;
     }
 
-    fn stop(&mut self, by: StopBy, at: u64) {
+    pub(super) fn stop(&mut self, by: StopBy, at: u64) {
         self.stop_at = at;
         if self.stop_by == StopBy::EndReached {
             self.stop_by = by;
@@ -153,7 +159,7 @@ impl Escrow {
         }
     }
 
-    fn active(&mut self, terms: &Terms, now: u64) -> Result<&mut LeaseSlot, Refusal> {
+    pub(super) fn active(&mut self, terms: &Terms, now: u64) -> Result<&mut LeaseSlot, Refusal> {
         let lease = self.live(terms)?;
         if now >= lease.stop_at {
             return Err(Refusal::Stopped);
@@ -241,8 +247,7 @@ impl Escrow {
             return Err(Refusal::Amount);
         }
         lease.balance = lease.balance.checked_add(amount).ok_or(Refusal::Amount)?;
-        doing.pull(terms.token, Holder::Book, amount.0.into());
-        Ok(())
+        self.pull(doing, terms.token, doing.caller, Holder::Book, amount.0.into())
     }
 
     pub(super) fn stop(&mut self, doing: &Doing, terms: &Terms) -> Result<(), Refusal> {

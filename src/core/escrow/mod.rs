@@ -1,34 +1,46 @@
-//! The book's money rules, as a state and the acts on it: written from the design (contracts: sections 2 to 7), not from the Solidity, so that
-//! the two can be held against each other (tests/twin), and so that the operator can ask what an act would do before it is sent. `core::book`
-//! is told what happened; this says what has to happen. Signatures, gas and events are not its business.
+//! The money rules of book, vault and court, as a state and the acts on it: written from the design (contracts: sections 2 to 7), not from the
+//! Solidity, so that the two can be held against each other (tests/twin), and so that the operator can ask what an act would do before it is
+//! sent. `core::book` is told what happened; this says what has to happen. Signatures, gas and events are not its business.
 //!
 //! An act that is refused changes nothing.
 
 mod act;
+mod agreements;
 mod bucket;
+mod court;
+mod doing;
+mod freezes;
 mod leases;
+mod merkle;
+mod openings;
 mod orders;
 mod parties;
 mod refusal;
 pub mod rent;
+mod reserves;
 mod settlement;
 mod stake;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256, aliases::U96};
 
-pub use act::{Act, Holder, Signer, Transfer};
+pub use act::{Act, FundBy, Funding, Holder, Signer, Transfer};
 pub use bucket::Bucket;
+pub use court::{Court, Dispute, DisputePhase};
+pub use freezes::Freeze;
 pub use leases::{LeaseSlot, Phase};
 pub use orders::{OrderPhase, OrderSlot};
 pub use parties::{Provider, Record};
 pub use refusal::Refusal;
+pub use reserves::{Liability, Reserve, Share};
 pub use stake::Stake;
+
+use doing::Doing;
 
 use crate::core::{
     book::{TokenIndex, Windows},
-    ids::{Lane, ProviderId},
+    ids::{Lane, ProviderId, TermsHash},
     time::ChainSeconds,
 };
 
@@ -37,12 +49,16 @@ use crate::core::{
 pub struct Policy {
     /// Fee of new leases, in steps of 10 bps.
     pub fee_steps: u8,
+    /// The token whose leases pay another fee, and that.
+    pub reduced: Option<(TokenIndex, u8)>,
     /// Until when posting and opening are paused.
     pub paused_until: ChainSeconds,
     /// Tokens that take new orders, and whether they count as dollars.
     pub tokens: BTreeMap<TokenIndex, TokenPolicy>,
     /// Where fees and burned bonds go.
     pub fee_receiver: Address,
+    /// Who may slash, by slot; slot 0 is the court.
+    pub slashers: [Option<Address>; 3],
 }
 
 /// What Params says of a token.
@@ -52,9 +68,11 @@ pub struct TokenPolicy {
     pub takes_orders: bool,
     /// Counts in reputation.
     pub dollar: bool,
+    /// What a dispute costs whoever loses it, in micro-units.
+    pub court_fee: u64,
 }
 
-/// Everything the book and the vault store that money follows from. Amounts in micro-units of their token.
+/// Everything that book, vault and court store and money follows from. Amounts in micro-units of their token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Escrow {
     /// F and W.
@@ -65,6 +83,10 @@ pub struct Escrow {
     pub policy: Policy,
     /// Who the tokens refuse to pay; what is pushed to them becomes a credit.
     pub unwilling: BTreeSet<(TokenIndex, Address)>,
+    /// Who gave which contract no standing allowance for which token.
+    pub sparing: BTreeSet<(Holder, TokenIndex, Address)>,
+    /// Who judges, and how long that may take.
+    pub court: Court,
     providers: BTreeMap<ProviderId, Provider>,
     orders: BTreeMap<B256, OrderSlot>,
     leases: BTreeMap<(ProviderId, Lane), LeaseSlot>,
@@ -75,41 +97,29 @@ pub struct Escrow {
     credits: BTreeMap<(Address, TokenIndex), u128>,
     stakes: BTreeMap<(ProviderId, TokenIndex), Stake>,
     burned: BTreeMap<TokenIndex, u128>,
-}
-
-/// What an act is done with: who, when, and what it has moved so far.
-struct Doing {
-    caller: Address,
-    now: u64,
-    moved: Vec<Transfer>,
-}
-
-impl Doing {
-    fn push(&mut self, token: TokenIndex, from: Holder, to: Holder, amount: u128) {
-        if amount != 0 {
-            self.moved.push(Transfer {
-                token,
-                from,
-                to,
-                amount,
-            });
-        }
-    }
-
-    fn pull(&mut self, token: TokenIndex, to: Holder, amount: u128) {
-        self.push(token, Holder::Account(self.caller), to, amount);
-    }
+    offers_taken: BTreeMap<B256, U256>,
+    retired: BTreeSet<TermsHash>,
+    freezes: BTreeMap<U96, Freeze>,
+    frozen: BTreeMap<(ProviderId, TokenIndex), u128>,
+    reserves: BTreeMap<(U96, u8), Reserve>,
+    liabilities: BTreeMap<U96, Liability>,
+    shares: BTreeMap<(ProviderId, TokenIndex, u8), Share>,
+    stake_credits: BTreeMap<(Address, TokenIndex), u128>,
+    disputes: BTreeMap<U96, Dispute>,
+    bond_credits: BTreeMap<(Address, TokenIndex), u128>,
 }
 
 impl Escrow {
     /// A book in which nothing has happened.
     #[must_use]
-    pub const fn new(windows: Windows, address: Address, policy: Policy) -> Self {
+    pub const fn new(windows: Windows, address: Address, policy: Policy, court: Court) -> Self {
         Self {
             windows,
             address,
             policy,
             unwilling: BTreeSet::new(),
+            sparing: BTreeSet::new(),
+            court,
             providers: BTreeMap::new(),
             orders: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -120,77 +130,16 @@ impl Escrow {
             credits: BTreeMap::new(),
             stakes: BTreeMap::new(),
             burned: BTreeMap::new(),
-        }
-    }
-
-    /// Does an act and says what money it moved.
-    ///
-    /// # Errors
-    /// The book refuses it, and nothing has changed.
-    pub fn act(&mut self, caller: Address, now: ChainSeconds, act: &Act) -> Result<Vec<Transfer>, Refusal> {
-        let mut next = self.clone();
-        let mut doing = Doing {
-            caller,
-            now: now.0,
-            moved: Vec::new(),
-        };
-        next.dispatch(&mut doing, act)?;
-        *self = next;
-        Ok(doing.moved)
-    }
-
-    fn dispatch(&mut self, doing: &mut Doing, act: &Act) -> Result<(), Refusal> {
-        match act {
-            Act::Register { payout, keys } => self.register(doing, *payout, keys),
-            Act::AddKey { provider, key, roles } => self.add_key(doing, *provider, *key, *roles),
-            Act::RemoveKey { provider, key } => self.remove_key(doing, *provider, *key),
-            Act::CancelAllBids { provider, key } => self.cancel_all_bids(doing, *provider, *key),
-            Act::SetPayout { provider, payout } => self.set_payout(doing, *provider, *payout),
-            Act::Post { order } => self.post(doing, order),
-            Act::Cancel { order } => self.cancel(doing, order),
-            Act::Accept {
-                order,
-                bid,
-                lanes,
-                signer,
-            } => self.accept(doing, order, bid, lanes, *signer),
-            Act::Start { terms, base } => self.start(doing, terms, *base),
-            Act::Decline { terms } => self.decline(doing, terms),
-            Act::Expire { terms } => self.expire(doing, terms),
-            Act::Report {
-                provider,
-                first_word,
-                words,
-            } => self.report(doing, *provider, *first_word, words),
-            Act::Settle { provider, lanes } => self.settle(doing, *provider, lanes),
-            Act::TopUp { terms, amount } => self.top_up(doing, terms, *amount),
-            Act::Notice { terms } => self.notice(doing, terms),
-            Act::Stop { terms } => self.stop(doing, terms),
-            Act::Evict { terms } => self.evict(doing, terms),
-            Act::Waive { terms, cum } => self.waive(doing, terms, *cum),
-            Act::Finalize { terms } => self.finalize(doing, terms),
-            Act::CloseBoth {
-                terms,
-                cum,
-                deadline,
-                provider_signer,
-                tenant_signer,
-            } => self.close_both(doing, terms, *cum, *deadline, *provider_signer, *tenant_signer),
-            Act::Claim { provider, token } => self.claim(doing, *provider, *token),
-            Act::WithdrawCredit { token, to } => self.withdraw_credit(doing, *token, *to),
-            Act::PushFees { token } => self.push_fees(doing, *token),
-            Act::Stake {
-                provider,
-                token,
-                amount,
-            } => self.add_stake(doing, *provider, *token, *amount),
-            Act::RequestUnbond {
-                provider,
-                token,
-                amount,
-            } => self.request_unbond(doing, *provider, *token, *amount),
-            Act::CompleteUnbond { provider, token } => self.complete_unbond(doing, *provider, *token),
-            Act::PushBurned { token } => self.push_burned(doing, *token),
+            offers_taken: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            freezes: BTreeMap::new(),
+            frozen: BTreeMap::new(),
+            reserves: BTreeMap::new(),
+            liabilities: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            stake_credits: BTreeMap::new(),
+            disputes: BTreeMap::new(),
+            bond_credits: BTreeMap::new(),
         }
     }
 
@@ -256,7 +205,70 @@ impl Escrow {
         self.burned.get(&token).copied().unwrap_or(0)
     }
 
-    /// All that the book must hold of a token: orders, balances, holdbacks, vesting, claimable, fees and credits (contracts: I1).
+    /// Which parts of an offer are taken, a bit each.
+    #[must_use]
+    pub fn offer_taken(&self, offer: B256) -> U256 {
+        self.offers_taken.get(&offer).copied().unwrap_or_default()
+    }
+
+    /// Whether an amendment replaced these terms.
+    #[must_use]
+    pub fn is_retired(&self, terms: TermsHash) -> bool {
+        self.retired.contains(&terms)
+    }
+
+    /// What the court keeps of a provider's, in all its leases.
+    #[must_use]
+    pub fn frozen(&self, provider: ProviderId, token: TokenIndex) -> u128 {
+        self.frozen.get(&(provider, token)).copied().unwrap_or(0)
+    }
+
+    /// What was ever frozen, by lease.
+    #[must_use]
+    pub const fn freezes(&self) -> &BTreeMap<U96, Freeze> {
+        &self.freezes
+    }
+
+    /// What stake waits for a decision, by lease and slot.
+    #[must_use]
+    pub const fn reserves(&self) -> &BTreeMap<(U96, u8), Reserve> {
+        &self.reserves
+    }
+
+    /// What a lease's liability has come to.
+    #[must_use]
+    pub fn liability(&self, id: U96) -> Liability {
+        self.liabilities.get(&id).copied().unwrap_or_default()
+    }
+
+    /// What a slot has slashed of a provider's stake in the epoch in which it last did.
+    #[must_use]
+    pub fn share(&self, provider: ProviderId, token: TokenIndex, slot: u8) -> Share {
+        self.shares
+            .get(&(provider, token, slot))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// What the vault owes an account.
+    #[must_use]
+    pub fn stake_credit(&self, account: Address, token: TokenIndex) -> u128 {
+        self.stake_credits.get(&(account, token)).copied().unwrap_or(0)
+    }
+
+    /// Disputes there ever were.
+    #[must_use]
+    pub const fn disputes(&self) -> &BTreeMap<U96, Dispute> {
+        &self.disputes
+    }
+
+    /// What the court owes an account.
+    #[must_use]
+    pub fn bond_credit(&self, account: Address, token: TokenIndex) -> u128 {
+        self.bond_credits.get(&(account, token)).copied().unwrap_or(0)
+    }
+
+    /// All that the book must hold of a token: orders, balances, holdbacks, vesting, claimable, frozen, fees and credits (contracts: I1).
     #[must_use]
     pub fn held_by_book(&self, token: TokenIndex) -> u128 {
         let orders = self
@@ -280,17 +292,14 @@ impl Escrow {
             .iter()
             .filter(|((_, of), _)| *of == token)
             .map(|(_, bucket)| bucket.waiting());
-        let credits = self
-            .credits
-            .iter()
-            .filter(|((_, of), _)| *of == token)
-            .map(|(_, sum)| *sum);
-        orders.chain(leases).chain(vesting).chain(credits).sum::<u128>()
+        orders.chain(leases).chain(vesting).sum::<u128>()
             + of_providers(&self.claimable)
+            + of_providers(&self.frozen)
+            + owed(&self.credits, token)
             + self.fees(token)
     }
 
-    /// All that the vault must hold of a token: stakes and burned bonds.
+    /// All that the vault must hold of a token: stakes, what is burned, and credits (contracts: SV-1).
     #[must_use]
     pub fn held_by_vault(&self, token: TokenIndex) -> u128 {
         let stakes = self
@@ -298,7 +307,18 @@ impl Escrow {
             .iter()
             .filter(|((_, of), _)| *of == token)
             .map(|(_, stake)| u128::from(stake.amount.0));
-        stakes.sum::<u128>() + self.burned(token)
+        stakes.sum::<u128>() + self.burned(token) + owed(&self.stake_credits, token)
+    }
+
+    /// All that the court must hold of a token: bonds of open disputes, and credits (contracts: DC-1).
+    #[must_use]
+    pub fn held_by_court(&self, token: TokenIndex) -> u128 {
+        let bonds = self
+            .disputes
+            .values()
+            .filter(|dispute| dispute.token == token)
+            .map(Dispute::bonds);
+        bonds.sum::<u128>() + owed(&self.bond_credits, token)
     }
 
     fn epoch(&self, now: u64) -> u64 {
@@ -322,12 +342,22 @@ impl Escrow {
     }
 
     fn add_credit(&mut self, to: Address, token: TokenIndex, amount: u128) {
-        let credit = self.credits.entry((to, token)).or_default();
-        *credit = credit.saturating_add(amount);
+        if amount != 0 {
+            let credit = self.credits.entry((to, token)).or_default();
+            *credit = credit.saturating_add(amount);
+        }
     }
 
     fn add_fee(&mut self, token: TokenIndex, amount: u128) {
         let fees = self.fees.entry(token).or_default();
         *fees = fees.saturating_add(amount);
     }
+}
+
+fn owed(credits: &BTreeMap<(Address, TokenIndex), u128>, token: TokenIndex) -> u128 {
+    credits
+        .iter()
+        .filter(|((_, of), _)| *of == token)
+        .map(|(_, sum)| sum)
+        .sum()
 }

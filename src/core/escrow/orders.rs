@@ -1,18 +1,9 @@
-//! From a funded wish to a pending lease: post, cancel, accept. The only way a lease opens.
+//! A funded wish: posted, by its tenant or in its name, and taken back.
 
 use alloy::primitives::Address;
 
-use super::{Doing, Escrow, Holder, LeaseSlot, Refusal, Signer};
-use crate::core::{
-    book::{KeyRoles, TokenIndex},
-    documents::{
-        bid::{Bid, LaneUse, lanes_hash},
-        order::Order,
-        terms::{Terms, least_deposit},
-    },
-    ids::ProviderId,
-    money::MicroUnits,
-};
+use super::{Doing, Escrow, FundBy, Funding, Holder, Refusal, Signer};
+use crate::core::{book::TokenIndex, documents::order::Order, money::MicroUnits};
 
 /// No duration of an order is longer, in seconds.
 const LONGEST: u32 = 1 << 30;
@@ -51,10 +42,50 @@ pub struct OrderSlot {
 
 impl Escrow {
     pub(super) fn post(&mut self, doing: &mut Doing, order: &Order) -> Result<(), Refusal> {
-        // Nobody is address zero, which an order may name as its agent.
-        if doing.caller.is_zero() || !is_tenant(doing.caller, order.tenant, order.agent) {
-            return Err(Refusal::NotTenant);
+        self.place(doing, order, None)?;
+        self.pull(
+            doing,
+            order.token,
+            doing.caller,
+            Holder::Book,
+            order.deposit.into(),
+        )
+    }
+
+    pub(super) fn post_signed(
+        &mut self,
+        doing: &mut Doing,
+        order: &Order,
+        signer: Option<Signer>,
+        funding: Funding,
+    ) -> Result<(), Refusal> {
+        self.place(doing, order, signer)?;
+        let Funding {
+            by,
+            funder,
+            deadline,
+            signer,
+        } = funding;
+        let signed = signer == Some(funder) && !funder.is_zero() && doing.now <= deadline;
+        match by {
+            FundBy::Caller | FundBy::Permit if funder != doing.caller => return Err(Refusal::Signature),
+            FundBy::Fund if !signed => return Err(Refusal::Signature),
+            FundBy::Permit if signed => {
+                // The allowance is what the permit says, whatever it was, and used up at once.
+                self.sparing.insert((Holder::Book, order.token, funder));
+                let from = Holder::Account(funder);
+                doing.push(order.token, from, Holder::Book, order.deposit.into());
+                return Ok(());
+            }
+            // A permit that does not count is no failure: an allowance may stand.
+            FundBy::Caller | FundBy::Permit | FundBy::Fund => {}
         }
+        self.pull(doing, order.token, funder, Holder::Book, order.deposit.into())
+    }
+
+    /// An order stands from now on; its deposit is still to come.
+    fn place(&mut self, doing: &Doing, order: &Order, signer: Option<Signer>) -> Result<(), Refusal> {
+        require_tenant(order, doing.party(signer))?;
         self.check_order(order, doing.now)?;
         let hash = order.id().0;
         if self.orders.contains_key(&hash) {
@@ -76,7 +107,6 @@ impl Escrow {
             posted_at: doing.now,
         };
         self.orders.insert(hash, slot);
-        doing.pull(order.token, Holder::Book, order.deposit.into());
         Ok(())
     }
 
@@ -120,7 +150,7 @@ impl Escrow {
     }
 
     /// Ends an open order and says what it was.
-    fn end_order(&mut self, order: &Order, phase: OrderPhase) -> Result<OrderSlot, Refusal> {
+    pub(super) fn end_order(&mut self, order: &Order, phase: OrderPhase) -> Result<OrderSlot, Refusal> {
         let slot = self
             .orders
             .get_mut(&order.id().0)
@@ -131,100 +161,16 @@ impl Escrow {
         slot.amount = MicroUnits::ZERO;
         Ok(was)
     }
-
-    pub(super) fn accept(
-        &mut self,
-        doing: &Doing,
-        order: &Order,
-        bid: &Bid,
-        lanes: &[u64],
-        signer: Signer,
-    ) -> Result<(), Refusal> {
-        // Nobody is address zero, which an order may name as its agent.
-        if doing.caller.is_zero() || !is_tenant(doing.caller, order.tenant, order.agent) {
-            return Err(Refusal::NotTenant);
-        }
-        let slot = self.end_order(order, OrderPhase::Accepted)?;
-        if doing.now > slot.expiry {
-            return Err(Refusal::OrderNotOpen);
-        }
-        let uses = self.check_bid(doing, order, bid, lanes, signer)?;
-        if doing.now < self.policy.paused_until.0 {
-            return Err(Refusal::Closed);
-        }
-        let rate = bid.rate().ok_or(Refusal::Bid)?;
-        let deposit = MicroUnits(order.deposit.checked_div(order.lots.into()).unwrap_or(0));
-        if deposit < least_deposit(order, rate) {
-            return Err(Refusal::DepositTooSmall);
-        }
-        let provider = ProviderId(bid.providerId);
-        for lane in &uses {
-            let terms = Terms::of(lane.lease(provider), order, bid, self.policy.fee_steps);
-            self.take_lane(doing.now, *lane, terms, deposit, order.startWindow)?;
-        }
-        let bonds = u128::from(bid.bond).saturating_mul(uses.len() as u128);
-        self.lock_bond(provider, order.token, bonds)
-    }
-
-    fn check_bid(
-        &self,
-        doing: &Doing,
-        order: &Order,
-        bid: &Bid,
-        lanes: &[u64],
-        signer: Signer,
-    ) -> Result<Vec<LaneUse>, Refusal> {
-        let provider = ProviderId(bid.providerId);
-        // A generation beyond 24 bits is none, whoever signed it.
-        let uses: Vec<LaneUse> = lanes
-            .iter()
-            .map(|lane| LaneUse::from_u64(*lane))
-            .collect::<Result<_, _>>()
-            .map_err(|_| Refusal::Generation)?;
-        let known = self.providers.get(&provider).ok_or(Refusal::Bid)?;
-        let key = signer.and_then(|signer| known.keys.get(&signer));
-        let fits = [
-            bid.orderHash == order.id().0,
-            doing.now <= bid.deadline_seconds(),
-            !bid.ratePerHour.is_zero() && (order.maxRate.is_zero() || bid.ratePerHour <= order.maxRate),
-            bid.bond >= order.minBond,
-            uses.len() == usize::from(order.lots),
-            lanes_hash(&uses) == bid.lanesHash,
-            signer.is_some_and(|signer| known.may(signer, KeyRoles::BID, doing.now)),
-            key.is_some_and(|key| key.bid_epoch == bid.bidEpoch),
-            known.record.signed_paid >= order.minSignedPaid.into(),
-        ];
-        if fits.contains(&false) {
-            return Err(Refusal::Bid);
-        }
-        Ok(uses)
-    }
-
-    /// A lease takes a lane that is free, under the lane's next generation (contracts: I5).
-    fn take_lane(
-        &mut self,
-        now: u64,
-        lane: LaneUse,
-        terms: Terms,
-        deposit: MicroUnits,
-        start_window: u32,
-    ) -> Result<(), Refusal> {
-        let place = (ProviderId((terms.id.to::<u128>() >> 64) as u32), lane.lane);
-        let last = self.leases.get(&place);
-        if last.is_some_and(|lease| lease.occupies_lane(now, self.windows.vest_epoch)) {
-            return Err(Refusal::LaneBusy);
-        }
-        let next = last.map_or(1, |lease| lease.generation.saturating_add(1));
-        if lane.generation.get() != next {
-            return Err(Refusal::Generation);
-        }
-        let stop_at = now.saturating_add(start_window.into());
-        self.leases
-            .insert(place, LeaseSlot::pending(terms, next, now, stop_at, deposit));
-        Ok(())
-    }
 }
 
 pub(super) fn is_tenant(caller: Address, tenant: Address, agent: Address) -> bool {
     caller == tenant || caller == agent
+}
+
+/// Tenant or agent, and not nobody: an order may name address zero as its agent.
+pub(super) fn require_tenant(order: &Order, who: Signer) -> Result<(), Refusal> {
+    match who {
+        Some(who) if !who.is_zero() && is_tenant(who, order.tenant, order.agent) => Ok(()),
+        Some(_) | None => Err(Refusal::NotTenant),
+    }
 }

@@ -84,6 +84,38 @@ pub enum Refusal {
     /// A signature is of nobody who may sign.
     #[error("a signature is missing, late, or of nobody who may sign")]
     Signature,
+    /// Whoever should pay gave no allowance, and no permit that counts.
+    #[error(
+        "whoever should pay gave no allowance and no permit that counts: approve the contract, or sign again"
+    )]
+    Allowance,
+    /// The order is no dutch order.
+    #[error("only a dutch order can be filled: bid for it")]
+    Form,
+    /// The Merkle proof does not lead from the party to the root.
+    #[error("the order or the offer is not for this party, or the proof is wrong")]
+    Proof,
+    /// The offer does not fit the order, has ended, or the part is none or taken.
+    #[error("the offer does not fit the order, has ended, or the part is taken: take another")]
+    Offer,
+    /// An amendment changes what none may, or is outside a bound.
+    #[error("an amendment keeps id, parties, token, fee and bond, and stays in the bounds of an order")]
+    Amendment,
+    /// These terms were in force before.
+    #[error("terms that an amendment replaced never return: change another member too")]
+    Retired,
+    /// The money does not cover what is owed and the new holdback.
+    #[error("the lease holds too little for what it owes and the new holdback: top it up")]
+    Funds,
+    /// The caller is not the court, the slasher, the arbiter or the timelock.
+    #[error("the caller has no such office")]
+    Office,
+    /// Something is held back for the lease already.
+    #[error("something is held back for this lease already")]
+    Held,
+    /// A dispute is not in the phase that the act needs, or the lease was contested before.
+    #[error("the dispute is not where this can be done: read disputeOf")]
+    Dispute,
     /// There is nothing to pay out.
     #[error("there is nothing to pay out")]
     Nothing,

@@ -18,7 +18,7 @@ const FEE_STEPS: u128 = 1000;
 
 /// When what is earned can be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consent {
+pub(super) enum Consent {
     /// After one to two epochs.
     Reported,
     /// At once: the tenant signed.
@@ -141,12 +141,12 @@ impl Escrow {
         tenant_signer: Option<Signer>,
     ) -> Result<(), Refusal> {
         let (provider, _) = place(terms);
-        let by_provider = provider_signer
-            .unwrap_or(Some(doing.caller))
+        let by_provider = doing
+            .party(provider_signer)
             .is_some_and(|key| self.may(provider, key, KeyRoles::START, doing.now));
-        let by_tenant = tenant_signer
-            .unwrap_or(Some(doing.caller))
-            .is_some_and(|key| is_tenant(key, terms.tenant, terms.agent) && !key.is_zero());
+        let by_tenant = doing
+            .party(tenant_signer)
+            .is_some_and(|key| is_tenant(key, terms.tenant, terms.agent));
         if !by_provider || !by_tenant || doing.now > deadline {
             return Err(Refusal::Signature);
         }
@@ -154,7 +154,7 @@ impl Escrow {
         let was = lease.phase;
         let elapsed = match was {
             Phase::Pending => 0,
-            Phase::Live => doing.now.min(lease.stop_at).saturating_sub(lease.start_at),
+            Phase::Live => lease.elapsed(doing.now),
             Phase::Closed => return Err(Refusal::NotLive),
         };
         if cum < lease.settled || u64::from(cum) > elapsed {
@@ -179,7 +179,7 @@ impl Escrow {
     }
 
     /// Books payments: the fee, rounded down once, and the rest to the provider.
-    fn earn(
+    pub(super) fn earn(
         &mut self,
         now: u64,
         provider: ProviderId,
@@ -219,7 +219,7 @@ impl Escrow {
         bucket
     }
 
-    fn add_claimable(&mut self, provider: ProviderId, token: TokenIndex, amount: u128) {
+    pub(super) fn add_claimable(&mut self, provider: ProviderId, token: TokenIndex, amount: u128) {
         let claimable = self.claimable.entry((provider, token)).or_default();
         *claimable = claimable.saturating_add(amount);
     }

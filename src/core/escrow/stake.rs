@@ -17,15 +17,34 @@ pub struct Stake {
     pub unbonding: MicroUnits,
     /// From when what was asked back can be taken; none: nothing was asked.
     pub unbond_at: Option<u64>,
+    /// What waits for decisions about leases.
+    pub reserved: MicroUnits,
 }
 
 impl Stake {
-    /// What can be locked or asked back.
+    /// What can be locked or asked back: what is reserved is taken from free stake first, then from what is unbonding.
     #[must_use]
     pub const fn free(self) -> MicroUnits {
         self.amount
             .saturating_sub(self.locked)
             .saturating_sub(self.unbonding)
+            .saturating_sub(self.reserved)
+    }
+
+    /// What is neither locked nor reserved, asked back or not.
+    #[must_use]
+    pub const fn unheld(self) -> MicroUnits {
+        self.amount
+            .saturating_sub(self.locked)
+            .saturating_sub(self.reserved)
+    }
+
+    /// Takes back the asking of what is beyond `most`.
+    pub(super) fn ask_at_most(&mut self, most: MicroUnits) {
+        self.unbonding = self.unbonding.min(most);
+        if self.unbonding == MicroUnits::ZERO {
+            self.unbond_at = None;
+        }
     }
 }
 
@@ -49,8 +68,7 @@ impl Escrow {
             .checked_add(amount)
             .filter(|_| amount != MicroUnits::ZERO)
             .ok_or(Refusal::Amount)?;
-        doing.pull(token, Holder::Vault, amount.0.into());
-        Ok(())
+        self.pull(doing, token, doing.caller, Holder::Vault, amount.0.into())
     }
 
     pub(super) fn request_unbond(
@@ -82,12 +100,13 @@ impl Escrow {
         if stake.unbond_at.is_none_or(|at| doing.now < at) {
             return Err(Refusal::Early);
         }
-        let amount = stake.unbonding;
-        *stake = Stake {
-            amount: stake.amount.saturating_sub(amount),
-            locked: stake.locked,
-            ..Stake::default()
-        };
+        // What is reserved stays, and what was asked of it can be taken once it is not.
+        let amount = stake.unbonding.min(stake.unheld());
+        if amount == MicroUnits::ZERO {
+            return Err(Refusal::Nothing);
+        }
+        stake.amount = stake.amount.saturating_sub(amount);
+        stake.ask_at_most(stake.unbonding.saturating_sub(amount));
         let to = self.payout(provider, doing.now);
         self.send(doing, token, Holder::Vault, to, amount.0.into())
     }

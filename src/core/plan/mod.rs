@@ -2,6 +2,7 @@
 //! from nothing else, so a crash between any two actions is only another observation.
 
 pub mod bid;
+pub mod dispute;
 pub mod duty;
 pub mod lease;
 pub mod market;

@@ -1,14 +1,19 @@
 //! Which open orders an offer answers now, and with what: one verdict an order, capacity taken up by earlier bids of the same pass
 //! counted for later ones. Creates nothing and picks no lane.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
-use crate::core::{
-    book::OrderState,
-    capacity::Snapshot,
-    documents::needs::Needs,
-    market::admission::{OfferPolicy, OrderStanding, Question, Room, Standing, Verdict, decide},
-    time::ChainSeconds,
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::{
+    api::offer::ComputeOfferStatus,
+    core::{
+        book::OrderState,
+        capacity::Snapshot,
+        documents::needs::Needs,
+        market::admission::{OfferPolicy, OrderStanding, Question, Room, Standing, Verdict, decide},
+        time::ChainSeconds,
+    },
 };
 
 /// What the offer has to give.
@@ -104,6 +109,57 @@ impl Tally {
     }
 }
 
+/// Counts of devices and bids are told so long after the first of them moved: a bid's object, its holds, the lease's pods and the end of the holds
+/// come one after another, and each would be a write.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// What becomes of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tell {
+    /// It says the same.
+    Nothing,
+    /// Write it.
+    Now,
+    /// Look again after so long: counts may still move.
+    Later(Duration),
+}
+
+/// Whether to write a status now; `waited` is how long its counts have differed from what was told. Conditions and refusals wait for nothing.
+#[must_use]
+pub fn tell(told: &ComputeOfferStatus, next: &ComputeOfferStatus, waited: Option<Duration>) -> Tell {
+    let urgent = !told
+        .conditions
+        .iter()
+        .map(words)
+        .eq(next.conditions.iter().map(words))
+        || told.refusals != next.refusals
+        || told.observed_generation != next.observed_generation;
+    if urgent {
+        return Tell::Now;
+    }
+    let counts = (&next.capacity, &next.leased, &next.held, &next.free, &next.bids);
+    if counts == (&told.capacity, &told.leased, &told.held, &told.free, &told.bids) {
+        return Tell::Nothing;
+    }
+    match SETTLE.checked_sub(waited.unwrap_or_default()) {
+        Some(rest) if !rest.is_zero() => Tell::Later(rest),
+        Some(_) | None => Tell::Now,
+    }
+}
+
+/// A condition without its time.
+fn words(condition: &Condition) -> (&str, &str, &str, &str, Option<i64>) {
+    let Condition {
+        type_,
+        status,
+        reason,
+        message,
+        observed_generation,
+        last_transition_time: _,
+    } = condition;
+    (type_, status, reason, message, *observed_generation)
+}
+
 fn room(
     snapshot: &Snapshot,
     needs: &Needs,
@@ -136,9 +192,62 @@ fn room(
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::offer::{BidCounts, ResourceAmounts};
+
+    fn status(held: i32, open: i32, message: &str) -> ComputeOfferStatus {
+        ComputeOfferStatus {
+            held: Some(ResourceAmounts {
+                gpus: held,
+                ..ResourceAmounts::default()
+            }),
+            bids: Some(BidCounts {
+                open,
+                ..BidCounts::default()
+            }),
+            conditions: vec![Condition {
+                type_: "Ready".into(),
+                status: "True".into(),
+                reason: "AsExpected".into(),
+                message: message.into(),
+                observed_generation: Some(1),
+                last_transition_time: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+            }],
+            ..ComputeOfferStatus::default()
+        }
+    }
+
+    #[test]
+    fn what_moves_with_one_bid_is_told_in_one_write() {
+        let told = status(0, 0, "");
+        let ms = Duration::from_millis;
+        // Its object, then its two holds one by one: each asks for a later look, and only the last state is written.
+        let moves = [
+            (status(0, 1, ""), None),
+            (status(1, 1, ""), Some(ms(40))),
+            (status(2, 1, ""), Some(ms(90))),
+        ];
+        for (next, waited) in &moves {
+            assert_eq!(
+                tell(&told, next, *waited),
+                Tell::Later(SETTLE - waited.unwrap_or_default())
+            );
+        }
+        assert_eq!(tell(&told, &moves[2].0, Some(SETTLE)), Tell::Now);
+        assert_eq!(tell(&moves[2].0, &moves[2].0, None), Tell::Nothing);
+    }
+
+    #[test]
+    fn counts_that_move_all_the_time_are_told_all_the_same_and_words_at_once() {
+        assert_eq!(
+            tell(&status(0, 0, ""), &status(9, 9, ""), Some(SETTLE * 2)),
+            Tell::Now
+        );
+        assert_eq!(tell(&status(0, 0, ""), &status(0, 0, "other"), None), Tell::Now);
+    }
 
     #[test]
     fn an_ended_bid_is_counted_once_and_stays_counted_when_its_object_goes() {

@@ -123,6 +123,7 @@ fn spec(
             sla_policy: terms.slaPolicy.to_string(),
         },
         suspend: false,
+        waived_seconds: 0,
         close: None,
     })
 }

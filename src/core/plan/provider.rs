@@ -1,9 +1,15 @@
 //! What a provider's duty wallet owes the chain across all its leases: reports, settlements, claims. Counters only grow here: a
 //! target below what is on chain is never sent, and what is due is told by seconds, not by a timer that a restart would forget.
 
+mod agreed;
+#[cfg(test)]
+mod catch_up;
+
 use std::time::Duration;
 
 use thiserror::Error;
+
+pub use agreed::{Redemption, Waiver, overcounted};
 
 use super::duty::{Sent, Trust};
 use crate::{
@@ -12,7 +18,7 @@ use crate::{
         provider::ProviderDuties,
     },
     core::{
-        ids::Lane,
+        ids::{Lane, LeaseKey},
         money::{MicroUnits, MoneyError, RatePerHour},
         time::ChainSeconds,
         usage::lanes::{self, Counters},
@@ -22,16 +28,26 @@ use crate::{
 /// One live lease as chain and meter know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseUse {
+    /// Which lease.
+    pub key: LeaseKey,
     /// Its lane.
     pub lane: Lane,
     /// The lane's cumulative seconds on chain.
     pub on_chain: u32,
     /// Where the lease began to count.
     pub base: u32,
-    /// Billable seconds by the meter, proven and floored.
+    /// Billable seconds by the meter under the terms in force: proven, floored, and without what the provider gave away.
     pub metered: u32,
     /// Seconds already turned into debt paid.
     pub settled: u32,
+    /// Seconds the tenant signed for; none: none, or no more than is settled.
+    pub vouched: Option<u32>,
+    /// What is left to pay rent with.
+    pub balance: MicroUnits,
+    /// Redemptions of this very voucher.
+    pub redeem: Sent,
+    /// Waivers since the count began where it does.
+    pub waive: Sent,
     /// Its price.
     pub rate: RatePerHour,
     /// When its clock began.
@@ -66,6 +82,8 @@ pub struct Policy {
     pub report_every: Duration,
     /// Settle once a lease has so many reported seconds that are not paid yet.
     pub settle_every: Duration,
+    /// Redeem a voucher once it brings so much.
+    pub redeem_above: MicroUnits,
     /// Claim once so much can be claimed.
     pub claim_above: MicroUnits,
     /// F of the deployment, seconds: reports count so long after the end.
@@ -84,8 +102,13 @@ pub enum DutiesError {
         source: DurationError,
     },
     /// An amount.
-    #[error("spec.duties.claimAbove: {0}")]
-    Amount(#[from] MoneyError),
+    #[error("spec.duties.{field}: {source}")]
+    Amount {
+        /// Which.
+        field: &'static str,
+        /// Why.
+        source: MoneyError,
+    },
 }
 
 impl Policy {
@@ -97,7 +120,8 @@ impl Policy {
         Ok(Self {
             report_every: report_every(duties)?,
             settle_every: time("settleEvery", &duties.settle_every)?,
-            claim_above: duties.claim_above.parse()?,
+            redeem_above: money("redeemAbove", &duties.redeem_above)?,
+            claim_above: money("claimAbove", &duties.claim_above)?,
             final_reports,
         })
     }
@@ -115,6 +139,11 @@ fn time(field: &'static str, text: &str) -> Result<Duration, DutiesError> {
     duration::parse(text).map_err(|source| DutiesError::Duration { field, source })
 }
 
+fn money(field: &'static str, text: &str) -> Result<MicroUnits, DutiesError> {
+    text.parse()
+        .map_err(|source| DutiesError::Amount { field, source })
+}
+
 /// What to do now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -122,6 +151,10 @@ pub struct Plan {
     pub report: Vec<(Lane, u32)>,
     /// Lanes to settle; empty: none.
     pub settle: Vec<Lane>,
+    /// Vouchers to redeem.
+    pub redeem: Vec<Redemption>,
+    /// Usage to lower.
+    pub waive: Vec<Waiver>,
     /// Token to claim.
     pub claim: Option<u8>,
     /// Look again after so long.
@@ -137,6 +170,8 @@ pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
         plan.again = Some(Duration::from_secs(5));
         return plan;
     }
+    plan.waive = agreed::waivers(&seen.leases);
+    plan.redeem = agreed::redemptions(&seen.leases, seen.now, policy);
     if seen.report != Sent::InFlight {
         plan.report = due_report(seen, policy);
     }
@@ -186,18 +221,16 @@ fn due_report(seen: &Observed, policy: &Policy) -> Vec<(Lane, u32)> {
 
 fn due_settle(seen: &Observed, policy: &Policy) -> Vec<Lane> {
     let every = seconds(policy.settle_every).max(1);
-    let unpaid = |lease: &LeaseUse| {
-        lease
-            .on_chain
-            .saturating_sub(lease.base)
-            .saturating_sub(lease.settled)
+    // What is counted and not proven is waived before it is paid, what is vouched for is redeemed.
+    let open = || {
+        seen.leases.iter().filter(|lease| {
+            agreed::unpaid(lease) > 0
+                && overcounted(lease).is_none()
+                && !agreed::awaits_redemption(lease, seen.now)
+        })
     };
-    if seen.leases.iter().any(|lease| unpaid(lease) >= every) {
-        seen.leases
-            .iter()
-            .filter(|lease| unpaid(lease) > 0)
-            .map(|lease| lease.lane)
-            .collect()
+    if open().any(|lease| agreed::unpaid(lease) >= every) {
+        open().map(|lease| lease.lane).collect()
     } else {
         Vec::new()
     }
@@ -206,12 +239,19 @@ fn due_settle(seen: &Observed, policy: &Policy) -> Vec<Lane> {
 /// The soonest moment at which a lease that runs on may have a report due.
 fn next_look(seen: &Observed, policy: &Policy) -> Option<Duration> {
     let every = seconds(policy.report_every).max(1);
+    let runs_on = |lease: &&LeaseUse| seen.now <= lease.stop_at || closing(lease, seen.now, policy);
     seen.leases
         .iter()
-        .filter(|lease| seen.now <= lease.stop_at)
-        .map(|lease| {
+        .filter(runs_on)
+        .filter_map(|lease| {
             let waiting = target(lease, seen.now).saturating_sub(lease.on_chain);
-            Duration::from_secs(every.saturating_sub(waiting).clamp(1, 3600).into())
+            let left = if seen.now < lease.stop_at {
+                Some(every.saturating_sub(waiting))
+            } else {
+                // In the final window what is left goes out step by step, and then there is no more.
+                (waiting > 0).then_some(0)
+            };
+            left.map(|left| Duration::from_secs(left.clamp(1, 3600).into()))
         })
         .min()
 }
@@ -221,32 +261,39 @@ fn seconds(duration: Duration) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::core::documents::statement::tests::key;
     use proptest::prelude::*;
 
-    const POLICY: Policy = Policy {
+    pub(super) const POLICY: Policy = Policy {
         report_every: Duration::from_secs(3600),
         settle_every: Duration::from_secs(86_400),
+        redeem_above: MicroUnits(1_000_000),
         claim_above: MicroUnits(1_000_000),
         final_reports: 60,
     };
 
-    fn lease() -> LeaseUse {
+    pub(super) fn lease() -> LeaseUse {
         LeaseUse {
+            key: key(3),
             lane: Lane(3),
             on_chain: 500,
             base: 400,
             metered: 100,
             settled: 0,
+            vouched: None,
+            balance: MicroUnits(1_000_000_000),
+            redeem: Sent::Never,
+            waive: Sent::Never,
             rate: RatePerHour::new(1_000_000).unwrap(),
             start_at: ChainSeconds(1_000),
             stop_at: ChainSeconds(1_000_000),
         }
     }
 
-    fn seen(leases: Vec<LeaseUse>) -> Observed {
+    pub(super) fn seen(leases: Vec<LeaseUse>) -> Observed {
         Observed {
             trust: Trust::Fresh,
             now: ChainSeconds(100_000),
@@ -262,6 +309,7 @@ mod tests {
     fn the_objects_duties_are_the_plans_policy_and_an_unreadable_one_is_named() {
         let duties = ProviderDuties {
             claim_above: "1.5".into(),
+            redeem_above: "1".into(),
             ..ProviderDuties::default()
         };
         let policy = Policy::of(&duties, 60).unwrap();

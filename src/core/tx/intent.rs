@@ -44,6 +44,10 @@ pub enum IntentKind {
     Report,
     /// Usage becomes debt paid.
     Settle,
+    /// Usage that the tenant signed becomes money that can be claimed at once.
+    Redeem,
+    /// The provider bills less than stands on chain.
+    Waive,
     /// A side stops a lease.
     Stop,
     /// After the final window a stopped lease is closed.
@@ -52,6 +56,14 @@ pub enum IntentKind {
     CloseBoth,
     /// Tokens leave the contract.
     Claim,
+    /// A contract may take tokens of the wallet: a bond.
+    Approve,
+    /// Contested seconds are stood by.
+    Answer,
+    /// A dispute whose time is over is ended.
+    Conclude,
+    /// A court's debt is paid.
+    Withdraw,
 }
 
 /// A text that names no intent kind.
@@ -63,16 +75,22 @@ pub struct UnknownIntentKind(pub String);
 
 impl IntentKind {
     /// Every kind, for tables and for reading a kind back.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::PostBid,
         Self::Start,
         Self::Decline,
         Self::Report,
         Self::Settle,
+        Self::Redeem,
+        Self::Waive,
         Self::Stop,
         Self::Finalize,
         Self::CloseBoth,
         Self::Claim,
+        Self::Approve,
+        Self::Answer,
+        Self::Conclude,
+        Self::Withdraw,
     ];
 
     /// The word in `spec.intent.kind`, in the hash and in metrics.
@@ -84,10 +102,16 @@ impl IntentKind {
             Self::Decline => "Decline",
             Self::Report => "Report",
             Self::Settle => "Settle",
+            Self::Redeem => "Redeem",
+            Self::Waive => "Waive",
             Self::Stop => "Stop",
             Self::Finalize => "Finalize",
             Self::CloseBoth => "CloseBoth",
             Self::Claim => "Claim",
+            Self::Approve => "Approve",
+            Self::Answer => "Answer",
+            Self::Conclude => "Conclude",
+            Self::Withdraw => "Withdraw",
         }
     }
 
@@ -101,10 +125,16 @@ impl IntentKind {
             | Self::Decline
             | Self::Report
             | Self::Settle
+            | Self::Redeem
+            | Self::Waive
             | Self::Stop
             | Self::Finalize
             | Self::CloseBoth
-            | Self::Claim => false,
+            | Self::Claim
+            | Self::Approve
+            | Self::Answer
+            | Self::Conclude
+            | Self::Withdraw => false,
         }
     }
 }
@@ -180,8 +210,8 @@ mod tests {
     proptest! {
         #[test]
         fn two_wants_share_an_id_only_if_all_three_parts_agree(
-            a in ("[a-z0-9-]{0,12}", 0usize..9, "[a-z0-9-]{0,12}"),
-            b in ("[a-z0-9-]{0,12}", 0usize..9, "[a-z0-9-]{0,12}"),
+            a in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
+            b in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
         ) {
             let id = |(uid, kind, epoch): &(String, usize, String)| IntentId::of(uid, IntentKind::ALL[*kind], epoch);
             prop_assert_eq!(id(&a) == id(&b), a == b);

@@ -124,6 +124,29 @@ fn a_lease_that_is_there_is_never_absent() {
 }
 
 #[test]
+fn an_amended_lease_is_the_lease_it_was_neither_absent_nor_closed_nor_a_new_one() {
+    let mut events = open();
+    events.push(started(id(0, 1), 1_000, 0));
+    let mut next = terms(id(0, 1), order_hash(1));
+    next.maxDuration = 7_200;
+    events.push(amended(next.clone(), 1_600, 450));
+    let there = snapshot(2_000, &events);
+    let view = view(Freshness::Fresh, there.clone(), there);
+    assert!(view.final_absence(&key(), seen()).is_none());
+    assert!(view.final_closure(&key()).is_none());
+    let wanted: Vec<LeaseKey> = crate::core::plan::opening::wanted(&view, PROVIDER)
+        .map(|lease| lease.key)
+        .collect();
+    assert_eq!(wanted, [key()], "no second object and no second namespace");
+    assert_eq!(view.lease(&key()).unwrap().lease.signed_as(), next.key().unwrap());
+    // Closed after that it is closed.
+    events.push(closed(id(0, 1), CloseKind::Agreed, 5));
+    let done = snapshot(2_001, &events);
+    let view = super::fixtures::view(Freshness::Fresh, done.clone(), done);
+    assert!(view.final_closure(&key()).is_some());
+}
+
+#[test]
 fn a_lease_whose_record_was_pushed_out_by_later_ones_is_closed_for_good() {
     let mut events = ended();
     for generation in 2..=20 {

@@ -33,12 +33,15 @@ pub(super) async fn put<D: LeaseDirectory>(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let (verified, _, lease) = admit(&gateway, &parts, &id, Scope::Manifest).await?;
-    if lease.standing == Standing::Ended {
-        return Err(Refusal::new(
-            StatusCode::GONE,
-            "LeaseEnded",
-            "the lease has ended: it takes no manifest any more",
-        ));
+    match lease.standing {
+        Standing::Open => {}
+        Standing::Stopped | Standing::Closed => {
+            return Err(Refusal::new(
+                StatusCode::GONE,
+                "LeaseEnded",
+                "the lease has ended: it takes no manifest any more",
+            ));
+        }
     }
     let body = whole(body, LARGEST_BODY).await?;
     verified.body_is(&body)?;

@@ -4,6 +4,7 @@ mod close;
 mod logs;
 mod manifest;
 mod read;
+mod voucher;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,7 +19,8 @@ use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use super::{
     directory::{LeaseDirectory, LeaseRecord, Standing},
-    problem::Refusal,
+    problem::{Refusal, RefusedFor},
+    sessions::Met,
     state::Gateway,
 };
 use crate::core::{
@@ -40,19 +42,20 @@ pub fn router<D: LeaseDirectory>(gateway: Arc<Gateway<D>>) -> Router {
         .route("/v1/leases/{id}/status", get(read::status::<D>))
         .route("/v1/leases/{id}/usage", get(read::usage::<D>))
         .route("/v1/leases/{id}/logs", get(logs::get::<D>))
+        .route("/v1/leases/{id}/voucher", put(voucher::put::<D>))
         .route("/v1/leases/{id}/close", post(close::post::<D>))
         .fallback(|| async {
             Refusal::new(
                 StatusCode::NOT_FOUND,
                 "NoSuchPath",
-                "paths are /v1/leases/{id}/manifest, status, usage, logs and close",
+                "paths are /v1/leases/{id}/manifest, status, usage, logs, voucher and close",
             )
         })
         .method_not_allowed_fallback(|| async {
             Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "NoSuchMethod",
-                "PUT manifest, GET status, usage and logs, POST close",
+                "PUT manifest and voucher, GET status, usage and logs, POST close",
             )
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard::<D>))
@@ -85,6 +88,11 @@ async fn guard<D: LeaseDirectory>(
             .into_response(),
         },
     };
+    let metrics = &gateway.options.metrics;
+    metrics.gateway_request(route_of(&path), response.status().as_u16());
+    if let Some(RefusedFor(reason)) = response.extensions().get::<RefusedFor>() {
+        metrics.gateway_refused(reason);
+    }
     tracing::debug!(%source, %method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -93,6 +101,22 @@ async fn guard<D: LeaseDirectory>(
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// The route of a path as a label: what a caller invents is one value.
+fn route_of(path: &str) -> &'static str {
+    let verb = path
+        .strip_prefix("/v1/leases/")
+        .and_then(|rest| rest.split_once('/'));
+    match verb.map(|(_, verb)| verb) {
+        Some("manifest") => "manifest",
+        Some("status") => "status",
+        Some("usage") => "usage",
+        Some("logs") => "logs",
+        Some("close") => "close",
+        Some("voucher") => "voucher",
+        Some(_) | None => "other",
+    }
 }
 
 /// Everything before the one thing a handler does; the body, if any, is not read yet.
@@ -134,11 +158,37 @@ async fn admit<D: LeaseDirectory>(
         }
     }
     match (found, denial) {
-        (Some((allowed, lease)), _) => Ok((verified, allowed, lease)),
+        (Some((allowed, lease)), _) => {
+            let now = u64::try_from(gateway.now().0.div_euclid(1000)).unwrap_or_default();
+            match gateway.sessions.meet(verified.key(), allowed.not_after, now) {
+                Met::New => gateway.options.metrics.gateway_session(),
+                Met::Known => {}
+            }
+            Ok((verified, allowed, lease))
+        }
         (None, Some(denial)) => {
             tracing::info!(reason = denial.reason(), %id, wallet = %verified.wallet, "denied");
             Err(denial.into())
         }
         (None, None) => Err(unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_invents_is_one_label() {
+        assert_eq!(route_of("/v1/leases/7-0-1/close"), "close");
+        for path in [
+            "/v1/leases/7-0-1/close/x",
+            "/v1/leases/close",
+            "/",
+            "/v2",
+            "/v1/leases/7-0-1/anything",
+        ] {
+            assert_eq!(route_of(path), "other", "{path}");
+        }
     }
 }

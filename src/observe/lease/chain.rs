@@ -85,6 +85,10 @@ pub(super) fn evidence(
     market: Option<&Market>,
     view: Option<&ChainView>,
 ) -> EvidenceSide {
+    // A dispute may ask for all of it until its end is final, also for the receipt alone.
+    if view.is_some_and(|view| contested(view, key)) {
+        return EvidenceSide::Needed;
+    }
     let kept = lease
         .status
         .as_ref()
@@ -101,6 +105,16 @@ pub(super) fn evidence(
         Some(closure) if contested_until(&closure, window) < view.finalized.block.time => EvidenceSide::Spent,
         Some(_) | None => EvidenceSide::Needed,
     }
+}
+
+/// Whether a dispute about it is open at any depth.
+fn contested(view: &ChainView, key: &LeaseKey) -> bool {
+    [&view.head, &view.start, &view.finalized].into_iter().any(|at| {
+        at.book
+            .disputes()
+            .get(key.id)
+            .is_some_and(|dispute| dispute.key == *key && dispute.is_open())
+    })
 }
 
 /// A record that later leases of the lane pushed out is older than every window.
@@ -160,4 +174,48 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
         order_expiry,
     };
     view.final_absence(key, seen).map(Proof::Absence)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::core::{
+        book::{
+            BookEvent, Outcome,
+            fixtures::{contested as begun, ended, id, opened, order_hash, posted, registered, started},
+        },
+        ids::TermsHash,
+        view::{
+            Freshness,
+            fixtures::{snapshot, view},
+        },
+    };
+
+    #[test]
+    fn what_a_dispute_may_ask_for_is_needed_until_its_end_is_final() {
+        let lease = id(0, 1);
+        let open = vec![
+            registered(),
+            posted(1, 3_000),
+            opened(lease, order_hash(1), 5_000_000, 1_100),
+            started(lease, 1_010, 0),
+            BookEvent::Dispute(begun(lease, 1, 0)),
+        ];
+        let over = [&open[..], &[BookEvent::Dispute(ended(lease, Outcome::Lapsed))]].concat();
+        let seen = |finalized: &[BookEvent], head: &[BookEvent]| {
+            view(Freshness::Fresh, snapshot(1, finalized), snapshot(2, head))
+        };
+        let key = seen(&open, &open).head.book.lease_by_id(lease).unwrap().lease.key;
+        assert!(!contested(&seen(&open[..4], &open[..4]), &key));
+        assert!(contested(&seen(&open[..4], &open), &key));
+        assert!(contested(&seen(&open, &over), &key));
+        assert!(!contested(&seen(&over, &over), &key));
+        // Another lease under the same id has no part in it.
+        let other = LeaseKey {
+            terms: TermsHash(alloy::primitives::B256::repeat_byte(9)),
+            ..key
+        };
+        assert!(!contested(&seen(&open, &open), &other));
+    }
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::{ComputeLease, ComputeOffer},
     core::{
-        delivery::{Assessment, Expected, Replica, assess},
+        delivery::{Assessment, Expected, Finish, Replica, assess, finish},
         documents::{
             manifest::{Form, Manifest, ManifestError},
             needs::Needs,
@@ -43,6 +43,31 @@ pub struct RunnableManifest {
     pub manifest: Manifest,
     /// keccak-256 of its canonical bytes.
     pub hash: B256,
+}
+
+/// A workload as it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    /// What shows which manifest and settings it was made from.
+    pub(super) meta: ObjectMeta,
+    /// How it ended, if it is a Job and has.
+    pub(super) finish: Option<Finish>,
+}
+
+impl Found {
+    fn deployment(found: Deployment) -> Self {
+        Self {
+            meta: found.metadata,
+            finish: None,
+        }
+    }
+
+    fn job(found: Job) -> Self {
+        Self {
+            finish: finish(&found),
+            meta: found.metadata,
+        }
+    }
 }
 
 impl Eyes {
@@ -89,20 +114,14 @@ impl Eyes {
         let again = made
             .zip(lease.metadata.creation_timestamp.as_ref())
             .is_some_and(|(made, object)| made.0 < object.0);
-        let readable = match namespace {
-            NamespaceSide::Absent => false,
-            NamespaceSide::Bare => again,
-            NamespaceSide::Ours
-            | NamespaceSide::Leaving
-            | NamespaceSide::Foreign
-            | NamespaceSide::Unknown => received || again,
-        };
-        if !readable {
-            return (ManifestSide::Awaited, None);
-        }
-        let verdict = match self.memory.manifest(look) {
-            Some(known) => known,
-            None => {
+        let verdict = match (
+            manifest_place(namespace, received, again),
+            self.memory.manifest(look),
+        ) {
+            (Place::Nowhere, _) => return (ManifestSide::Awaited, None),
+            (_, Some(known)) => known,
+            (Place::OutOfReach, None) => return (ManifestSide::Unknown, None),
+            (Place::Namespace, None) => {
                 let secrets = Api::<Secret>::namespaced(self.client.clone(), &identity.namespace());
                 let bytes = match secrets.get_opt(names::MANIFEST_SECRET).await {
                     Ok(Some(secret)) => secret
@@ -132,63 +151,66 @@ impl Eyes {
         template: Option<&LeaseTemplate<'_>>,
         manifest: Option<&RunnableManifest>,
         namespace: NamespaceSide,
+        pods: &[Arc<Pod>],
         look: &Look,
-    ) -> WorkloadSide {
+    ) -> (WorkloadSide, Option<Finish>) {
         match namespace {
-            NamespaceSide::Absent => return WorkloadSide::Absent,
+            NamespaceSide::Absent => return (WorkloadSide::Absent, None),
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
-                return WorkloadSide::Unknown;
+                return (WorkloadSide::Unknown, None);
             }
             // Bare with a manifest is what an object made again finds: what ran before still does.
             NamespaceSide::Ours | NamespaceSide::Bare => {}
         }
         let (Some(template), Some(manifest)) = (template, manifest) else {
-            return if manifest.is_none() {
+            let side = if manifest.is_none() {
                 WorkloadSide::Absent
             } else {
                 WorkloadSide::Unknown
             };
+            return (side, None);
         };
         let home = template.identity.namespace();
         let found = match self.memory.workload(look) {
             Some(known) => known,
             None => {
                 let found = match manifest.manifest.form {
-                    Form::Deployment => meta(
-                        Api::<Deployment>::namespaced(self.client.clone(), &home)
-                            .get_opt(names::WORKLOAD)
-                            .await,
-                    ),
-                    Form::Job => meta(
-                        Api::<Job>::namespaced(self.client.clone(), &home)
-                            .get_opt(names::WORKLOAD)
-                            .await,
-                    ),
+                    Form::Deployment => Api::<Deployment>::namespaced(self.client.clone(), &home)
+                        .get_opt(names::WORKLOAD)
+                        .await
+                        .map(|found| found.map(Found::deployment)),
+                    Form::Job => Api::<Job>::namespaced(self.client.clone(), &home)
+                        .get_opt(names::WORKLOAD)
+                        .await
+                        .map(|found| found.map(Found::job)),
                 };
                 let Ok(found) = found else {
-                    return WorkloadSide::Unknown;
+                    return (WorkloadSide::Unknown, None);
                 };
-                self.memory.keep_workload(look, found.as_ref());
+                if tells_by_its_pods(manifest.manifest.form, found.as_ref(), pods) {
+                    self.memory.keep_workload(look, found.as_ref());
+                }
                 found
             }
         };
-        let Some(found) = found else {
-            return WorkloadSide::Absent;
+        let Some(Found { meta, finish }) = found else {
+            return (WorkloadSide::Absent, None);
         };
         let matches = |power| {
             workload(template, &manifest.manifest, manifest.hash, power).is_ok_and(|objects| {
                 objects
                     .last()
-                    .is_some_and(|object| object.change(Some(&found)) == Change::None)
+                    .is_some_and(|object| object.change(Some(&meta)) == Change::None)
             })
         };
-        if matches(Power::On) {
+        let side = if matches(Power::On) {
             WorkloadSide::Current
         } else if matches(Power::Off) {
             WorkloadSide::Paused
         } else {
             WorkloadSide::Outdated
-        }
+        };
+        (side, finish)
     }
 
     pub(super) fn replicas(
@@ -262,8 +284,42 @@ fn namespace_side(identity: &Identity, found: &ObjectMeta, furnished: bool) -> N
     }
 }
 
-fn meta<K: Resource>(found: Result<Option<K>, kube::Error>) -> Result<Option<ObjectMeta>, kube::Error> {
-    Ok(found?.map(|object| object.meta().clone()))
+/// Where a lease's manifest is to be looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// None came yet.
+    Nowhere,
+    /// In the lease's namespace.
+    Namespace,
+    /// It may be there, but it is not ours to ask: our rights are bindings inside, which go first when it is deleted, and never were in a stranger's.
+    OutOfReach,
+}
+
+const fn manifest_place(namespace: NamespaceSide, received: bool, again: bool) -> Place {
+    let noted = received || again;
+    match namespace {
+        NamespaceSide::Leaving | NamespaceSide::Foreign if noted => Place::OutOfReach,
+        NamespaceSide::Ours | NamespaceSide::Unknown if noted => Place::Namespace,
+        NamespaceSide::Bare if again => Place::Namespace,
+        NamespaceSide::Absent
+        | NamespaceSide::Bare
+        | NamespaceSide::Ours
+        | NamespaceSide::Leaving
+        | NamespaceSide::Foreign
+        | NamespaceSide::Unknown => Place::Nowhere,
+    }
+}
+
+/// The end of a Job comes after the end of its pods and leaves no trace in them: what was read in between is not remembered.
+fn tells_by_its_pods(form: Form, found: Option<&Found>, pods: &[Arc<Pod>]) -> bool {
+    let ended = |pod: &Arc<Pod>| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    match form {
+        Form::Deployment => true,
+        Form::Job => found.is_some_and(|found| found.finish.is_some()) || !pods.iter().all(ended),
+    }
 }
 
 fn runnable(lease: &ComputeLease, bytes: &[u8], needs: &Needs) -> Result<RunnableManifest, String> {
@@ -303,4 +359,52 @@ pub(super) fn delivery_side(replicas: &[Replica]) -> DeliverySide {
 pub fn unscheduled(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none()
         && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_is_going_gone_or_a_strangers_is_asked_for_nothing() {
+        for (received, again) in [(true, false), (false, true), (true, true)] {
+            for side in [NamespaceSide::Leaving, NamespaceSide::Foreign] {
+                assert_eq!(manifest_place(side, received, again), Place::OutOfReach);
+            }
+            assert_eq!(
+                manifest_place(NamespaceSide::Absent, received, again),
+                Place::Nowhere
+            );
+            assert_eq!(
+                manifest_place(NamespaceSide::Ours, received, again),
+                Place::Namespace
+            );
+        }
+        assert_eq!(manifest_place(NamespaceSide::Bare, true, false), Place::Nowhere);
+        assert_eq!(manifest_place(NamespaceSide::Bare, true, true), Place::Namespace);
+    }
+
+    fn pod(phase: &str) -> Arc<Pod> {
+        Arc::new(serde_json::from_value(json!({ "metadata": {}, "status": { "phase": phase } })).unwrap())
+    }
+
+    fn job(conditions: &serde_json::Value) -> Found {
+        let job = json!({ "metadata": {}, "status": { "conditions": conditions } });
+        Found::job(serde_json::from_value(job).unwrap())
+    }
+
+    #[test]
+    fn a_job_whose_pods_have_ended_is_read_again_until_it_says_how_it_ended() {
+        let runs = job(&json!([]));
+        let ended = job(&json!([{ "type": "Complete", "status": "True" }]));
+        let told = |found, pods: &[Arc<Pod>]| tells_by_its_pods(Form::Job, found, pods);
+        assert!(told(Some(&runs), &[pod("Succeeded"), pod("Running")]));
+        assert!(!told(Some(&runs), &[pod("Succeeded"), pod("Failed")]));
+        assert!(!told(Some(&runs), &[]));
+        assert!(told(Some(&ended), &[]));
+        assert!(tells_by_its_pods(Form::Deployment, Some(&runs), &[]));
+    }
 }

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{PodWatch, cluster::RunnableManifest};
+use super::{
+    PodWatch,
+    cluster::{Found, RunnableManifest},
+};
 use crate::{
     api::ComputeLease,
     core::time::{Steady, UnixMillis},
@@ -92,7 +95,7 @@ impl<T: Clone> Kept<T> {
 #[derive(Debug, Default)]
 struct Known {
     manifest: Option<Kept<Verdict>>,
-    workload: Option<Kept<Option<ObjectMeta>>>,
+    workload: Option<Kept<Option<Found>>>,
 }
 
 #[derive(Debug, Default)]
@@ -120,11 +123,11 @@ impl Memory {
         self.inner().leases.entry(look.uid.clone()).or_default().manifest = Some(kept);
     }
 
-    pub(super) fn workload(&self, look: &Look) -> Option<Option<ObjectMeta>> {
+    pub(super) fn workload(&self, look: &Look) -> Option<Option<Found>> {
         self.inner().leases.get(&look.uid)?.workload.as_ref()?.still(look)
     }
 
-    pub(super) fn keep_workload(&self, look: &Look, found: Option<&ObjectMeta>) {
+    pub(super) fn keep_workload(&self, look: &Look, found: Option<&Found>) {
         let kept = Kept::of(found.cloned(), look);
         self.inner().leases.entry(look.uid.clone()).or_default().workload = Some(kept);
     }
@@ -155,6 +158,8 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
     use super::*;
 
     fn look(version: &str, second: u64) -> Look {
@@ -170,10 +175,13 @@ mod tests {
         }
     }
 
-    fn meta() -> ObjectMeta {
-        ObjectMeta {
-            name: Some("workload".into()),
-            ..ObjectMeta::default()
+    fn found() -> Found {
+        Found {
+            meta: ObjectMeta {
+                name: Some("workload".into()),
+                ..ObjectMeta::default()
+            },
+            finish: None,
         }
     }
 
@@ -181,8 +189,8 @@ mod tests {
     fn a_lease_whose_pods_and_object_are_the_same_is_not_read_again() {
         let memory = Memory::default();
         assert_eq!(memory.workload(&look("1", 0)), None);
-        memory.keep_workload(&look("1", 0), Some(&meta()));
-        assert_eq!(memory.workload(&look("1", 200)), Some(Some(meta())));
+        memory.keep_workload(&look("1", 0), Some(&found()));
+        assert_eq!(memory.workload(&look("1", 200)), Some(Some(found())));
     }
 
     #[test]

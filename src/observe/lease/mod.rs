@@ -15,6 +15,7 @@ use thiserror::Error;
 pub use chain::{ORDER_LIFE, purse, stage};
 pub use cluster::{RunnableManifest, unscheduled};
 pub use memory::Memory;
+pub use object::finish_of;
 
 use super::{
     clock::Clock,
@@ -169,8 +170,8 @@ impl Eyes {
             needs: &needs,
             ground,
         });
-        let workload = self
-            .workload(template.as_ref(), manifest.as_ref(), namespace, &look)
+        let (workload, found) = self
+            .workload(template.as_ref(), manifest.as_ref(), namespace, &pods_here, &look)
             .await;
         let replicas = self.replicas(
             &lease,
@@ -182,11 +183,16 @@ impl Eyes {
         );
         let observed = Observed {
             chain,
-            object: object::object_side(&lease, now),
+            object: object::object_side(
+                &lease,
+                view.as_deref().and_then(|view| view.head.book.lease(&key)),
+                now,
+            ),
             namespace,
             manifest: manifest_side,
             workload,
             delivery: cluster::delivery_side(&replicas),
+            finish: object::noted_finish(&lease).or(found),
             handover: self.handover(&lease, &home, &pods_here),
             duties: self.duties(&uid, &key),
             evidence: chain::evidence(&lease, &key, market.as_deref(), view.as_deref()),

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     api::condition::{self, Status},
     core::{
+        delivery::Finish,
         plan::duty::{Sent, Trust},
         time::ChainSeconds,
     },
@@ -79,6 +80,7 @@ pub fn conditions(
         metering(plan, meter),
         funded(&seen.chain, purse),
         suspended(seen, plan),
+        finished(seen),
         over(
             condition::STOPPED,
             matches!(plan.phase, Phase::Stopped | Phase::Closed),
@@ -211,12 +213,24 @@ fn suspended(seen: &Observed, plan: &Plan) -> Finding {
             | Phase::Starting
             | Phase::Active
             | Phase::Degraded
+            | Phase::Finished
             | Phase::Stopped
             | Phase::Closed,
             _,
         ) => (Status::False, "NotSuspended", ""),
     };
     Finding::new(condition::SUSPENDED, status, reason, text)
+}
+
+fn finished(seen: &Observed) -> Finding {
+    let said = |reason, text: &str| Finding::new(condition::FINISHED, Status::True, reason, text);
+    match &seen.finish {
+        None => Finding::new(condition::FINISHED, Status::False, "NotFinished", ""),
+        Some(Finish::Complete { .. }) => said("Complete", "every replica of the Job succeeded"),
+        Some(Finish::Failed { finding, .. }) => {
+            said("Failed", &format!("{}: {}", finding.reason, finding.message))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -270,6 +284,7 @@ mod tests {
             condition::FUNDED,
             condition::CHAIN_SYNCED,
             condition::SUSPENDED,
+            condition::FINISHED,
             condition::STOPPED,
             condition::CLOSED,
         ];

@@ -32,7 +32,7 @@ pub enum Action {
     },
     /// `finalize` on chain.
     Finalize,
-    /// Sign the seconds counted so far for the tenant to close with.
+    /// Sign the seconds counted so far for the tenant to close with; those of a finished Job for as long as it can be closed.
     OfferClose,
     /// Delete the statements: the window in which they could be asked for has passed.
     ClearEvidence,
@@ -55,6 +55,8 @@ pub enum Phase {
     Degraded,
     /// Scaled to zero without having ended.
     Suspended,
+    /// Its Job has ended; the lease lives until the tenant closes it or its time is over.
+    Finished,
     /// Ended; final reports and finality are awaited.
     Stopped,
     /// Over for good.

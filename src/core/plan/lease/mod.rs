@@ -3,6 +3,8 @@
 
 mod conditions;
 mod due;
+mod ending;
+mod finished;
 mod loss;
 mod seen;
 mod silence;
@@ -11,15 +13,16 @@ use std::time::Duration;
 
 pub use conditions::{Finding, MeterSide, Purse, conditions};
 pub use due::{Action, Clock, Phase, Plan, reason};
+pub use ending::ending;
 pub use loss::{Left, lost};
 pub use seen::{
     ChainSide, DeliverySide, Duties, EvidenceSide, HandOver, ManifestSide, NamespaceSide, ObjectSide,
-    Observed, Policy, Proof, Stage, Wish, WorkloadSide,
+    Observed, Policy, Proof, SignedEnd, Stage, Wish, WorkloadSide,
 };
 pub use silence::{Tenure, runway};
 
 use super::duty::Trust;
-use crate::core::time::ChainSeconds;
+use crate::core::{delivery::Finish, time::ChainSeconds};
 
 /// When something is under way that tells nobody when it is done.
 const RECHECK: Duration = Duration::from_secs(5);
@@ -111,6 +114,7 @@ fn ended(seen: &Observed, proof: &Proof, mut plan: Plan) -> Plan {
 fn shown(seen: &Observed) -> Phase {
     match (seen.workload, seen.chain.head) {
         (WorkloadSide::Paused, _) => Phase::Suspended,
+        (_, Some(Stage::Live { .. })) if seen.finish.is_some() => Phase::Finished,
         (_, Some(Stage::Live { .. })) => Phase::Active,
         (_, Some(Stage::Closed)) => Phase::Stopped,
         (WorkloadSide::Absent, _) => Phase::Pending,
@@ -156,6 +160,18 @@ fn pending(seen: &Observed, policy: &Policy, stop_at: ChainSeconds, mut plan: Pl
                 ..plan
             },
         );
+    }
+    // Done before its start was sent: it was delivered, and nobody shall be burned for a quick program.
+    if let (ManifestSide::Ready, Some(finish @ Finish::Complete { .. })) = (&seen.manifest, &seen.finish) {
+        if seen.duties.start.may_send() {
+            plan.actions.push(Action::Start);
+        }
+        return Plan {
+            phase: Phase::Starting,
+            reason: finished::word(finish),
+            again: Some(RECHECK),
+            ..plan
+        };
     }
     if !build(seen, &mut plan) {
         return plan;
@@ -264,6 +280,8 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
                 ..plan
             };
         }
+        // Suspending what has ended changes nothing.
+        Wish::Suspend | Wish::Run if seen.finish.is_some() => {}
         Wish::Suspend => {
             return paused(
                 seen,
@@ -275,6 +293,9 @@ fn live(seen: &Observed, mut plan: Plan) -> Plan {
             );
         }
         Wish::Run => {}
+    }
+    if let Some(finish) = &seen.finish {
+        return finished::finished(seen, finish, plan);
     }
     if !build(seen, &mut plan) {
         return Plan {

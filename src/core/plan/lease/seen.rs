@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::core::{
+    delivery::Finish,
     plan::duty::{Sent, Trust},
     time::ChainSeconds,
     view::{FinalAbsence, FinalClosure},
@@ -149,6 +150,15 @@ pub enum EvidenceSide {
     Spent,
 }
 
+/// Whether status holds the provider's signature over all that was counted, for as long as the lease can be closed by agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedEnd {
+    /// None, or one over fewer seconds or for a shorter time.
+    Due,
+    /// It does.
+    Given,
+}
+
 /// The Kubernetes object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectSide {
@@ -162,6 +172,8 @@ pub struct ObjectSide {
     pub wish: Wish,
     /// The tenant asked at the gateway for a signature over the final seconds, and none that still holds was given.
     pub close_asked: bool,
+    /// What a finished lease is closed with.
+    pub signed_end: SignedEnd,
 }
 
 /// Transactions of this lease.
@@ -192,6 +204,8 @@ pub struct Observed {
     pub workload: WorkloadSide,
     /// Delivery.
     pub delivery: DeliverySide,
+    /// How its Job ended, if it is one and has; once seen it stays.
+    pub finish: Option<Finish>,
     /// The hold it was promised from.
     pub handover: HandOver,
     /// Transactions.

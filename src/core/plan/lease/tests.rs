@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::plan::duty::Sent;
+use crate::core::{delivery::Finish, plan::duty::Sent, time::UnixMillis};
 
-const POLICY: Policy = Policy {
+pub(super) const POLICY: Policy = Policy {
     final_reports: 60,
     decline_margin: 30,
     grace: Duration::from_secs(600),
@@ -15,11 +15,11 @@ const POLICY: Policy = Policy {
 };
 const RUNWAY: Duration = Duration::from_secs(3_000);
 const T: ChainSeconds = ChainSeconds(1_000);
-const LIVE: Stage = Stage::Live {
+pub(super) const LIVE: Stage = Stage::Live {
     start_at: ChainSeconds(900),
     stop_at: ChainSeconds(5_000),
 };
-const OPENED: Stage = Stage::Pending {
+pub(super) const OPENED: Stage = Stage::Pending {
     stop_at: ChainSeconds(1_200),
 };
 
@@ -39,27 +39,41 @@ pub(super) fn seen(stage: Stage) -> Observed {
             abandoned: false,
             wish: Wish::Run,
             close_asked: false,
+            signed_end: SignedEnd::Due,
         },
         namespace: NamespaceSide::Ours,
         manifest: ManifestSide::Ready,
         workload: WorkloadSide::Current,
         delivery: DeliverySide::Delivered,
+        finish: None,
         handover: HandOver::Nothing,
         duties: Duties::default(),
         evidence: EvidenceSide::Needed,
     }
 }
 
-fn sent() -> impl Strategy<Value = Sent> {
+// Boxed, since a tree of all of these by value is larger than a test's stack.
+fn sent() -> BoxedStrategy<Sent> {
     prop_oneof![
         Just(Sent::Never),
         Just(Sent::InFlight),
         Just(Sent::Done),
         (0u32..5).prop_map(|times| Sent::Failed { times })
     ]
+    .boxed()
 }
 
-fn stage() -> impl Strategy<Value = Option<Stage>> {
+fn finish() -> BoxedStrategy<Option<Finish>> {
+    let complete = |at| Some(Finish::Complete { at });
+    prop_oneof![
+        Just(None),
+        Just(complete(Some(UnixMillis(900_000)))),
+        Just(complete(None))
+    ]
+    .boxed()
+}
+
+fn stage() -> BoxedStrategy<Option<Stage>> {
     prop_oneof![
         Just(None),
         Just(Some(Stage::Closed)),
@@ -71,6 +85,7 @@ fn stage() -> impl Strategy<Value = Option<Stage>> {
             stop_at: ChainSeconds(at)
         })),
     ]
+    .boxed()
 }
 
 prop_compose! {
@@ -90,12 +105,13 @@ prop_compose! {
             Just(WorkloadSide::Paused), Just(WorkloadSide::Unknown)],
         delivery in prop_oneof![
             Just(DeliverySide::Delivered), Just(DeliverySide::Partly), Just(DeliverySide::Withheld), Just(DeliverySide::Unknown)],
+        finish in finish(),
         duties in (sent(), sent(), sent(), sent()),
     ) -> Observed {
         Observed {
             chain: ChainSide { trust, head, start, proof: None, now: T, runway: Duration::from_secs(runway) },
-            object: ObjectSide { held, leaving, abandoned, wish, close_asked },
-            namespace, manifest, workload, delivery, handover: HandOver::Nothing,
+            object: ObjectSide { held, leaving, abandoned, wish, close_asked, signed_end: SignedEnd::Due },
+            namespace, manifest, workload, delivery, finish, handover: HandOver::Nothing,
             duties: Duties { start: duties.0, decline: duties.1, stop: duties.2, finalize: duties.3 },
                 evidence: EvidenceSide::Needed,
         }
