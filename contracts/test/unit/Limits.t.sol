@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Bucket} from "../../src/libraries/Vesting.sol";
-import {Order, Terms, TokenInfo} from "../../src/types/Types.sol";
+import {Bid, Order, Terms, TokenInfo} from "../../src/types/Types.sol";
 
 import {Market} from "../support/Market.sol";
 import {vm} from "../support/Vm.sol";
@@ -84,5 +84,60 @@ contract LimitsTest is Market {
             vm.expectRevert(abi.encodeWithSignature("Order_TokenClosed(uint8)", token));
             book.postOrder(order, NEEDS, "");
         }
+    }
+
+    function test_AnActInTheWrongStateOrAtTheWrongTimeSaysWhich() public {
+        Terms memory terms = _open(_order(), 0, 1);
+        uint256 startBy = _now() + 900;
+        vm.expectRevert(abi.encodeWithSignature("Lease_Early(uint96,uint256)", terms.id, startBy + 1));
+        book.expire(terms);
+        vm.expectRevert(abi.encodeWithSignature("Lease_NotLive(uint96,uint8)", terms.id, 1));
+        book.topUp(terms, DOLLAR);
+        _skip(901);
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSignature("Lease_Late(uint96,uint32)", terms.id, startBy));
+        book.start(terms, 0, 0);
+        vm.expectRevert(abi.encodeWithSignature("Lease_Late(uint96,uint32)", terms.id, startBy));
+        book.decline(terms, 2003);
+        vm.stopPrank();
+        Terms memory live = _live(1, 1);
+        vm.expectRevert(abi.encodeWithSignature("Lease_Early(uint96,uint256)", live.id, _now() + 7200 + F));
+        book.finalize(live);
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSignature("Lease_NotPending(uint96,uint8)", live.id, 2));
+        book.start(live, 0, 0);
+    }
+
+    function test_AProviderThatOwesNoNoticeStopsForNothing() public {
+        Order memory order = _order();
+        order.notice = 0;
+        Terms memory terms = _live(order, 0, 1);
+        _skip(500);
+        _report(0, 500);
+        _settle(0);
+        (, uint128 before) = book.earnings(pid, 0);
+        vm.prank(operator);
+        book.stop(terms, 2002);
+        (, uint128 vesting) = book.earnings(pid, 0);
+        eq(vesting, before, "all of it still vests");
+        eq(book.credits(refundTo, 0), 0, "and nothing is owed");
+    }
+
+    function test_SecondsTooCheapToPayForAreSettledAllTheSame() public {
+        Order memory order = _order();
+        _post(order);
+        uint64[] memory lanes = _pair(0, 1);
+        Bid memory bid = _bid(order, lanes);
+        bid.ratePerHour = 1;
+        _accept(order, bid, lanes);
+        Terms memory terms = _terms(order, bid, 0, 1);
+        vm.prank(operator);
+        book.start(terms, 0, 0);
+        _skip(500);
+        _report(0, 500);
+        _settle(0);
+        eq(_lease(0).settled, 500, "settled");
+        (uint128 claimable, uint128 vesting) = book.earnings(pid, 0);
+        eq(claimable + vesting, 0, "for nothing");
     }
 }
