@@ -3,6 +3,7 @@
 # gas. Exit code 0 only if all of it holds. The last line is `contracts: N passed, N failed`.
 #
 #   contracts/check.sh           check
+#   contracts/check.sh --tools   only install the tools
 #   contracts/check.sh --write   write abi/, test/vectors/, snapshots/ and layout/ anew, then check
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -51,6 +52,7 @@ case "$(uname -s)-$(uname -m)" in
 esac
 
 step "tools from package-lock.json" tools || exit 1
+if [ "${1:-}" = "--tools" ]; then exit 0; fi
 export PATH="$PWD/node_modules/@foundry-rs/forge-$platform/bin:$PWD/node_modules/@foundry-rs/cast-$platform/bin:$PATH"
 export FOUNDRY_DISABLE_NIGHTLY_WARNING=1
 
@@ -134,10 +136,17 @@ step "abi/*.json is what the sources compile to" node tools/abi.js check || code
 step "test/vectors/*.json is what the type strings hash to" node tools/vectors.js check || code=1
 step "the vectors are what ethers hashes and recovers" node tools/eip712.js || code=1
 step "a failing test is seen as one" canary || code=1
+if python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  step "slither finds nothing that is not explained" bash tools/slither.sh || code=1
+else
+  echo "  -     slither: not run, there is no python3 with venv here"
+fi
 gas before
 tests || code=1
 if [ "$mode" = write ]; then gas write; fi
 step "gas within 2 % of snapshots/gas.json" gas check || code=1
+# Has its own line of what it did; a survivor is a failure.
+bash tools/mutants.sh changed || code=1
 # Prints the figure for people; what fails on a rise is the check above.
 node tools/gas.js bar || true
 exit "$code"

@@ -8,8 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy::providers::Provider as _;
 use leaseport::{
     api::{self, name::SYSTEM_NAMESPACE},
+    chain_io::{
+        endpoint::{EndpointConfig, Endpoints},
+        errors::RpcErrorClass,
+    },
+    core::ids::ChainId,
     telemetry::{Kind, Metric, Metrics, Values, markdown},
     yaml,
 };
@@ -354,6 +360,59 @@ fn lint(title: &str, expression: &str) {
     }
 }
 
+/// Answers one request a connection: a chain id, and a revert to everything else.
+async fn answer(listener: tokio::net::TcpListener) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut asked = vec![0; 4096];
+        let length = stream.read(&mut asked).await.unwrap_or_default();
+        let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+        let said = if asked.contains("eth_chainId") {
+            r#""result":"0x7a69""#
+        } else {
+            r#""error":{"code":3,"message":"execution reverted","data":"0x"}"#
+        };
+        let body = format!(r#"{{"jsonrpc":"2.0","id":0,{said}}}"#);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_counts_where_it_leaves_by_endpoint_method_and_how_it_ended() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/key-123456", listener.local_addr().unwrap());
+    let server = tokio::spawn(answer(listener));
+    let configs = vec![
+        EndpointConfig::parse("dead", "http://127.0.0.1:9").unwrap(),
+        EndpointConfig::parse("live", &url).unwrap(),
+    ];
+    let metrics = Metrics::new().unwrap();
+    let endpoints =
+        Endpoints::counted(ChainId(31_337), configs, |endpoint| metrics.rpc("base", endpoint)).unwrap();
+    endpoints.assert_chain().await.unwrap();
+    // Past the classifying door too: the layer sits where calls leave.
+    let provider = endpoints.all()[1].provider().clone();
+    let asked: Result<Value, _> = provider.raw_request("eth_estimateGas".into(), ((),)).await;
+    asked.unwrap_err();
+    server.abort();
+    let text = metrics.text().unwrap();
+    for (endpoint, method, outcome) in [
+        ("dead", "eth_chainId", "Transient"),
+        ("live", "eth_chainId", "ok"),
+        ("live", "eth_estimateGas", "Execution"),
+    ] {
+        let line = format!(
+            "leaseport_rpc_requests_total{{endpoint=\"{endpoint}\",market=\"base\",method=\"{method}\",outcome=\"{outcome}\"}} 1\n"
+        );
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("key-123456"), "no label holds a URL");
+}
+
 #[test]
 fn panels_do_not_lie_on_each_other() {
     for (name, dashboard) in dashboards() {
@@ -419,13 +478,13 @@ fn the_service_that_is_scraped_selects_the_operators_pods_and_their_port() {
 
 #[test]
 fn a_command_of_a_runbook_names_kinds_by_their_own_short_names() {
-    let mut short: BTreeSet<String> = ["pods", "lease", "events", "crd", "node", "leaseport"]
+    let mut short: BTreeSet<String> = ["pods", "nodes", "lease", "crd", "leaseport"]
         .map(str::to_owned)
         .into();
     for definition in api::definitions() {
         short.extend(definition.spec.names.short_names.unwrap_or_default());
     }
-    let get = Regex::new(r"kubectl (?:-n [A-Za-z_-]+ )?(?:get|describe) ([a-z-]+)").unwrap();
+    let get = Regex::new(r"kubectl (?:-n [A-Za-z_-]+ )?(?:get|describe) ([a-z]+)").unwrap();
     for alert in names_in("docs/runbooks", "md") {
         for found in get.captures_iter(&read(&format!("docs/runbooks/{alert}.md"))) {
             assert!(short.contains(&found[1]), "{alert}: kubectl get {}", &found[1]);
@@ -443,6 +502,18 @@ fn words_of_the_program_that_a_label_lists_are_all_on_its_list() {
             Values::Constants(_) | Values::Names(_) => panic!("{metric} {label} lists nothing"),
         }
     };
+    for class in [
+        RpcErrorClass::Transient,
+        RpcErrorClass::RateLimited,
+        RpcErrorClass::RangeTooLarge,
+        RpcErrorClass::WrongChain,
+        RpcErrorClass::Unsupported,
+        RpcErrorClass::Execution,
+        RpcErrorClass::Refused,
+        RpcErrorClass::Malformed,
+    ] {
+        assert!(words("leaseport_rpc_requests_total", "outcome").contains(class.label()));
+    }
     let phases = schema_words("computeleases", "/status/phase");
     assert_eq!(
         words("leaseport_leases", "phase"),

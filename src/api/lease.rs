@@ -11,8 +11,7 @@ mod status;
 pub use status::{
     AmendedUsage, CloseOffer, CloseRequest, ComputeLeaseStatus, DeviceHealth, FinishOutcome, LeaseDevice,
     LeaseEscrow, LeaseFinish, LeaseOpening, LeasePhase, LeaseUsage, LeaseVoucher, LeaseWorkload,
-    ManifestReceipt, OpenInterval,
-    UsageReceipt,
+    ManifestReceipt, OpenInterval, UsageReceipt,
 };
 
 /// One lease, as the chain has it.

@@ -1,18 +1,29 @@
-//! Flags and output that every verb shares which sends a person's own transactions: endpoint, key file, form of the answer. A key is read
+//! Flags and output that every verb shares which sends a person's own transactions: endpoint, key file, market, form of the answer. A key is read
 //! from a file only, never from the command line, where other users of the machine could see it.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+};
 
+use alloy::primitives::{Address, B256};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::value;
 use crate::{
     chain_io::{
-        sequence::{self, Sequence, SequenceError},
+        contracts::{Contracts, ContractsError},
+        sequence::{self, Done, Sequence, SequenceError},
         signer::{LocalKey, SignerError},
     },
-    core::ids::ChainId,
+    core::{
+        ids::ChainId,
+        money::{MicroUnits, MoneyError},
+    },
 };
 
 /// Which chain, and with whose key.
@@ -27,6 +38,84 @@ pub struct ChainArgs {
     /// File with the private key that sends and pays: 64 hexadecimal digits.
     #[arg(long, value_name = "FILE", env = "LEASEPORT_KEY_FILE")]
     pub key_file: PathBuf,
+}
+
+/// An act on a market: which chain, with whose key, which market, and how it is told.
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Which chain, and with whose key.
+    #[command(flatten)]
+    pub chain: ChainArgs,
+    /// Address of the market's Directory.
+    #[arg(
+        long,
+        alias = "market-directory",
+        value_name = "ADDRESS",
+        env = "LEASEPORT_DIRECTORY",
+        value_parser = value::address
+    )]
+    pub directory: Address,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl ActArgs {
+    /// Reads the key, connects, and reads the market's contracts.
+    ///
+    /// # Errors
+    /// As [`ChainArgs::begin`], or the Directory is none of a market we know.
+    pub async fn begin(&self) -> Result<(Sequence, Contracts), ChainArgsError> {
+        let sequence = self.chain.begin().await?;
+        let contracts = Contracts::read(sequence.endpoints(), self.directory).await?;
+        Ok((sequence, contracts))
+    }
+}
+
+/// Reads an amount given on the command line.
+pub(super) fn amount(text: &str) -> Result<MicroUnits, MoneyError> {
+    text.parse()
+}
+
+/// A transaction, as printed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransactionAnswer {
+    what: String,
+    hash: B256,
+    block: u64,
+    pub(super) gas_used: u64,
+}
+
+impl From<&Done> for TransactionAnswer {
+    fn from(done: &Done) -> Self {
+        Self {
+            what: done.what.clone(),
+            hash: done.hash,
+            block: done.block,
+            gas_used: done.gas_used,
+        }
+    }
+}
+
+/// Prints an answer: the value itself for programs, a line for people.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn say<T: Serialize>(
+    out: &mut impl Write,
+    format: OutputFormat,
+    answer: &T,
+    said: &str,
+) -> io::Result<()> {
+    match format {
+        OutputFormat::Json => writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(answer).map_err(io::Error::from)?
+        ),
+        OutputFormat::Text => writeln!(out, "{said}"),
+    }
 }
 
 /// How the answer is printed.
@@ -79,6 +168,15 @@ pub enum ChainArgsError {
     /// No chain.
     #[error("--rpc: {0}")]
     Chain(#[source] Box<SequenceError>),
+    /// The market cannot be read.
+    #[error("--directory: {0}")]
+    Contracts(#[source] Box<ContractsError>),
+}
+
+impl From<ContractsError> for ChainArgsError {
+    fn from(error: ContractsError) -> Self {
+        Self::Contracts(Box::new(error))
+    }
 }
 
 impl From<SequenceError> for ChainArgsError {

@@ -1,6 +1,8 @@
 //! `leaseport provider`: acts of a provider's cold owner. Registration gives the number that the ComputeProvider object names; stake is
 //! what bonds are locked from.
 
+mod stake;
+
 use std::{
     io::{self, Write},
     str::FromStr,
@@ -14,20 +16,15 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use thiserror::Error;
 
+use self::stake::{afford, deposit, registered, token};
 use super::{
-    chain::{ChainArgs, ChainArgsError, OutputArgs, OutputFormat},
-    market::{TransactionAnswer, amount},
+    chain::{ActArgs, ChainArgsError, TransactionAnswer, amount, say},
     value,
 };
 use crate::{
     chain_io::{
-        bindings::{
-            Erc20,
-            LeaseBook::{self, KeyGrant},
-            StakeVault,
-        },
-        contracts::{Contracts, ContractsError, ListedToken},
-        sequence::{Done, Sequence, SequenceError},
+        bindings::LeaseBook::{self, KeyGrant},
+        sequence::SequenceError,
     },
     core::money::MicroUnits,
     outbound::PinnedUrl,
@@ -55,18 +52,9 @@ pub enum ProviderVerb {
 /// Register a new provider.
 #[derive(Debug, Clone, Args)]
 pub struct RegisterArgs {
-    /// Which chain, and the owner's key.
+    /// Which market, and the owner's key.
     #[command(flatten)]
-    pub chain: ChainArgs,
-    /// Address of the market's Directory.
-    #[arg(
-        long,
-        alias = "market-directory",
-        value_name = "ADDRESS",
-        env = "LEASEPORT_DIRECTORY",
-        value_parser = value::address
-    )]
-    pub directory: Address,
+    pub act: ActArgs,
     /// A hot key and what it may do, for example 0x12…:bid or 0x34…:start,report; repeat for several.
     #[arg(long = "operator-key", value_name = "ADDRESS:ROLES", required = true)]
     pub operator_keys: Vec<OperatorKey>,
@@ -83,26 +71,14 @@ pub struct RegisterArgs {
     /// Index of the token of --stake in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub token: u8,
-    /// Form of the answer.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Add stake.
 #[derive(Debug, Clone, Args)]
 pub struct StakeArgs {
-    /// Which chain, and whose tokens.
+    /// Which market, and whose tokens.
     #[command(flatten)]
-    pub chain: ChainArgs,
-    /// Address of the market's Directory.
-    #[arg(
-        long,
-        alias = "market-directory",
-        value_name = "ADDRESS",
-        env = "LEASEPORT_DIRECTORY",
-        value_parser = value::address
-    )]
-    pub directory: Address,
+    pub act: ActArgs,
     /// The provider's number.
     #[arg(long, value_name = "ID", value_parser = value::number::<u32>)]
     pub provider: u32,
@@ -112,35 +88,20 @@ pub struct StakeArgs {
     /// Index of the token in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub token: u8,
-    /// Form of the answer.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Pay out what is claimable.
 #[derive(Debug, Clone, Args)]
 pub struct ClaimArgs {
-    /// Which chain, and who pays the gas.
+    /// Which market, and who pays the gas.
     #[command(flatten)]
-    pub chain: ChainArgs,
-    /// Address of the market's Directory.
-    #[arg(
-        long,
-        alias = "market-directory",
-        value_name = "ADDRESS",
-        env = "LEASEPORT_DIRECTORY",
-        value_parser = value::address
-    )]
-    pub directory: Address,
+    pub act: ActArgs,
     /// The provider's number.
     #[arg(long, value_name = "ID", value_parser = value::number::<u32>)]
     pub provider: u32,
     /// Index of the token in the market's list.
     #[arg(long, value_name = "INDEX", default_value_t = 0)]
     pub token: u8,
-    /// Form of the answer.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// A hot key and its roles.
@@ -180,9 +141,6 @@ pub enum ProviderError {
     /// Flags, key or endpoint.
     #[error(transparent)]
     Chain(#[from] ChainArgsError),
-    /// The market cannot be read.
-    #[error("--directory: {0}")]
-    Contracts(#[source] Box<ContractsError>),
     /// A transaction did not do what it should.
     #[error(transparent)]
     Sequence(Box<SequenceError>),
@@ -230,20 +188,11 @@ pub enum ProviderError {
     /// The answer cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(#[from] io::Error),
-    /// The answer has no JSON form.
-    #[error("cannot write the answer as JSON: {0}")]
-    Json(#[from] serde_json::Error),
 }
 
 impl From<SequenceError> for ProviderError {
     fn from(error: SequenceError) -> Self {
         Self::Sequence(Box::new(error))
-    }
-}
-
-impl From<ContractsError> for ProviderError {
-    fn from(error: ContractsError) -> Self {
-        Self::Contracts(Box::new(error))
     }
 }
 
@@ -267,7 +216,7 @@ struct Answer {
 pub async fn run(args: ProviderArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
     match args.verb {
         ProviderVerb::Register(args) => register(args, out).await,
-        ProviderVerb::Stake(args) => stake(args, out).await,
+        ProviderVerb::Stake(args) => add_stake(args, out).await,
         ProviderVerb::Claim(args) => claim(args, out).await,
     }
 }
@@ -291,8 +240,7 @@ async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(
             _ => return Err(ProviderError::TwoPins),
         },
     };
-    let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
+    let (mut sequence, contracts) = args.act.begin().await?;
     let owner = sequence.address();
     // Asked before anything is sent, so that a registration without its stake does not happen.
     if let Some(stake) = args.stake {
@@ -337,17 +285,12 @@ async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(
         amount_micro: args.stake.map(|stake| stake.0.to_string()),
         transactions: done.iter().map(TransactionAnswer::from).collect(),
     };
-    print(
-        out,
-        args.output.format(),
-        &answer,
-        &format!("registered provider {provider_id} of {owner}"),
-    )
+    let said = format!("registered provider {provider_id} of {owner}");
+    Ok(say(out, args.act.output.format(), &answer, &said)?)
 }
 
-async fn stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
-    let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
+async fn add_stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
+    let (mut sequence, contracts) = args.act.begin().await?;
     registered(&sequence, &contracts, args.provider).await?;
     let done = deposit(&mut sequence, &contracts, args.provider, args.token, args.amount).await?;
     let answer = Answer {
@@ -358,12 +301,11 @@ async fn stake(args: StakeArgs, out: &mut (impl Write + Send)) -> Result<(), Pro
         transactions: done.iter().map(TransactionAnswer::from).collect(),
     };
     let said = format!("staked {} for provider {}", args.amount, args.provider);
-    print(out, args.output.format(), &answer, &said)
+    Ok(say(out, args.act.output.format(), &answer, &said)?)
 }
 
 async fn claim(args: ClaimArgs, out: &mut (impl Write + Send)) -> Result<(), ProviderError> {
-    let mut sequence = args.chain.begin().await?;
-    let contracts = Contracts::read(sequence.endpoints(), args.directory).await?;
+    let (mut sequence, contracts) = args.act.begin().await?;
     token(&contracts, args.token)?;
     registered(&sequence, &contracts, args.provider).await?;
     let call = LeaseBook::claimCall {
@@ -393,150 +335,12 @@ async fn claim(args: ClaimArgs, out: &mut (impl Write + Send)) -> Result<(), Pro
         "claimed {} micro-units of token {} to {}",
         claimed.data.amount, args.token, claimed.data.payout
     );
-    print(out, args.output.format(), &answer, &said)
+    Ok(say(out, args.act.output.format(), &answer, &said)?)
 }
 
 /// The URL without its pin, as the chain keeps it.
 fn text(url: &PinnedUrl) -> String {
     url.url().as_str().trim_end_matches('/').to_owned()
-}
-
-fn token(contracts: &Contracts, index: u8) -> Result<&ListedToken, ProviderError> {
-    contracts
-        .tokens
-        .iter()
-        .find(|token| token.index == index)
-        .ok_or(ProviderError::NoToken {
-            index,
-            count: contracts.tokens.len(),
-        })
-}
-
-/// Asked before anything is sent for a provider: an approval for one that is not there would be gas for nothing.
-async fn registered(sequence: &Sequence, contracts: &Contracts, id: u32) -> Result<(), ProviderError> {
-    let book = contracts.lease_book.address;
-    let count = read(sequence, move |provider| async move {
-        LeaseBook::new(book, provider)
-            .providerCount()
-            .call()
-            .await
-            .map(U256::from)
-    })
-    .await?;
-    if id == 0 || U256::from(id) > count {
-        return Err(ProviderError::NoProvider { id, count });
-    }
-    Ok(())
-}
-
-async fn afford(sequence: &Sequence, token: &ListedToken, amount: MicroUnits) -> Result<(), ProviderError> {
-    let owner = sequence.address();
-    let asset = token.asset;
-    let balance = read(sequence, move |provider| async move {
-        Erc20::new(asset, provider).balanceOf(owner).call().await
-    })
-    .await?;
-    let needs = U256::from(amount.0) * U256::from(token.scale);
-    if balance >= needs {
-        return Ok(());
-    }
-    let micro = balance.checked_div(U256::from(token.scale)).unwrap_or_default();
-    Err(ProviderError::TooPoor {
-        owner,
-        has: MicroUnits(u64::try_from(micro).unwrap_or(u64::MAX)).to_string(),
-        symbol: token
-            .symbol
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(16)
-            .collect(),
-        needs: amount,
-    })
-}
-
-/// Lets the vault take the amount if it may not yet, and deposits it.
-async fn deposit(
-    sequence: &mut Sequence,
-    contracts: &Contracts,
-    provider_id: u32,
-    index: u8,
-    amount: MicroUnits,
-) -> Result<Vec<Done>, ProviderError> {
-    let token = token(contracts, index)?;
-    afford(sequence, token, amount).await?;
-    let owner = sequence.address();
-    let vault = contracts.stake_vault.address;
-    let asset = token.asset;
-    let needs = U256::from(amount.0) * U256::from(token.scale);
-    let allowed = read(sequence, move |provider| async move {
-        Erc20::new(asset, provider).allowance(owner, vault).call().await
-    })
-    .await?;
-    let mut done = Vec::new();
-    if allowed < needs {
-        let approve = Erc20::approveCall {
-            spender: vault,
-            value: needs,
-        };
-        done.push(
-            sequence
-                .run(
-                    "allow the vault to take the stake",
-                    TxKind::Call(asset),
-                    approve.abi_encode().into(),
-                )
-                .await?,
-        );
-    }
-    let call = StakeVault::depositCall {
-        providerId: provider_id,
-        token: index,
-        amount: amount.0,
-    };
-    done.push(
-        sequence
-            .run("deposit the stake", TxKind::Call(vault), call.abi_encode().into())
-            .await?,
-    );
-    Ok(done)
-}
-
-async fn read<F>(
-    sequence: &Sequence,
-    call: impl Fn(alloy::providers::DynProvider) -> F,
-) -> Result<U256, ProviderError>
-where
-    F: Future<Output = alloy::contract::Result<U256>>,
-{
-    let answer = sequence
-        .endpoints()
-        .ask("eth_call", |provider| {
-            let asked = call(provider);
-            async move {
-                match asked.await {
-                    Ok(value) => Ok(value),
-                    Err(alloy::contract::Error::TransportError(error)) => Err(error),
-                    // A listed token that answers no number: as good as no balance and no allowance.
-                    Err(_) => Ok(U256::ZERO),
-                }
-            }
-        })
-        .await
-        .map_err(SequenceError::from)?;
-    Ok(answer)
-}
-
-fn print(
-    out: &mut impl Write,
-    format: OutputFormat,
-    answer: &Answer,
-    said: &str,
-) -> Result<(), ProviderError> {
-    match format {
-        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(answer)?)?,
-        OutputFormat::Text => writeln!(out, "{said}")?,
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -289,6 +289,7 @@ mod tests {
     #[test]
     fn a_receipt_in_status_that_does_not_read_is_none() {
         let good = UsageReceipt {
+            terms_hash: None,
             cum: 5,
             as_of: 7,
             root: B256::ZERO.to_string(),

@@ -183,6 +183,7 @@ const fn word(phase: LeasePhase) -> &'static str {
         LeasePhase::Active => "Active",
         LeasePhase::Degraded => "Degraded",
         LeasePhase::Suspended => "Suspended",
+        LeasePhase::Finished => "Finished",
         LeasePhase::Stopped => "Stopped",
         LeasePhase::Closed => "Closed",
     }
@@ -207,6 +208,7 @@ mod tests {
             LeasePhase::Active,
             LeasePhase::Degraded,
             LeasePhase::Suspended,
+            LeasePhase::Finished,
             LeasePhase::Stopped,
             LeasePhase::Closed,
         ] {

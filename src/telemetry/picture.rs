@@ -140,6 +140,7 @@ pub const PHASES: &[&str] = &[
     "Active",
     "Degraded",
     "Suspended",
+    "Finished",
     "Stopped",
     "Closed",
 ];
@@ -378,7 +379,7 @@ impl Painted {
                 metric.name.to_owned(),
                 metric.help.to_owned(),
                 names,
-                std::collections::HashMap::new(),
+                Default::default(),
             )?);
         }
         let painted = Self {

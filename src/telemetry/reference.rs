@@ -8,9 +8,9 @@ use super::{
 };
 
 const HEAD: &str = "<!-- Generated from src/telemetry by `make metrics`; change it there and run that again. -->
-# Metrics of the operator
+# Metrics of operator and gateway
 
-`/metrics` at the operator's `--ops-address` (port `ops`, 9090). What each condition asks for is in [operations.md](operations.md), dashboards
+`/metrics` at the operator's `--ops-address` (port `ops`, 9090), and at the gateway's (port `ops`, 9091). What each condition asks for is in [operations.md](operations.md), dashboards
 and alerts are in [deploy/observability](../deploy/observability/README.md).
 
 - Only the leader has what is said of objects, leases and money, so sums over replicas are right; what standbys show too says so.

@@ -5,10 +5,7 @@ use alloy::{
     sol_types::{SolCall, SolStruct, SolValue},
 };
 use leaseport::{
-    chain_io::{
-        bindings::{LeaseBook, StakeVault, TestDollar},
-        governance::DisputeCourt,
-    },
+    chain_io::bindings::{DisputeCourt, LeaseBook, StakeVault, TestDollar},
     core::{
         book::KeyRoles,
         documents::{

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256, aliases::U96};
 use leaseport::{
-    chain_io::governance::DisputeCourt,
+    chain_io::bindings::DisputeCourt,
     core::{
         book::StopBy,
         documents::terms::stored,

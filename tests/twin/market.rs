@@ -8,8 +8,8 @@ use alloy::{
 };
 use leaseport::{
     chain_io::{
-        bindings::{LeaseBook, Lens, Params, StakeVault, TestDollar},
-        governance::{AccessManager, DisputeCourt},
+        bindings::{DisputeCourt, LeaseBook, Lens, Params, StakeVault, TestDollar},
+        governance::AccessManager,
     },
     core::{
         book::Windows,

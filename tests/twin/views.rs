@@ -2,10 +2,7 @@
 
 use alloy::primitives::U256;
 use leaseport::{
-    chain_io::{
-        bindings::{LeaseBook, StakeVault},
-        governance::DisputeCourt,
-    },
+    chain_io::bindings::{DisputeCourt, LeaseBook, StakeVault},
     core::{escrow::Stake, ids::Lane, money::MicroUnits},
 };
 

@@ -22,7 +22,8 @@ abstract contract Agreements is LeaseAccess, ILeaseBookExtension {
     // ---------------------------------------------------------------- vouchers
 
     function redeem(Terms calldata terms, uint32 cum, bytes calldata signature) external {
-        (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot) = _live(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _live(agreed, termsHash);
         address tenant = _party(Typed.hashVoucher(agreed.id, termsHash, cum), signature);
         require(_isTenant(agreed, tenant), Voucher_Signer(tenant));
         uint256 settled = hot.settled();
@@ -43,7 +44,8 @@ abstract contract Agreements is LeaseAccess, ILeaseBookExtension {
     // ---------------------------------------------------------------- stop
 
     function stopSigned(Terms calldata terms, uint16 reason, uint40 deadline, bytes calldata signature) external {
-        (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         require(block.timestamp <= deadline, Stop_Deadline(deadline));
         address tenant = _signer(Typed.hashStop(agreed.id, termsHash, reason, deadline), signature);
         require(_isTenant(agreed, tenant), Lease_NotParty(agreed.id, tenant));
@@ -62,7 +64,8 @@ abstract contract Agreements is LeaseAccess, ILeaseBookExtension {
         bytes calldata providerSignature,
         bytes calldata tenantSignature
     ) external {
-        (Terms memory terms, bytes32 oldHash, LeaseWords storage words, Hot hot) = _active(oldTerms);
+        (Terms memory terms, bytes32 oldHash) = Typed.copyTerms(oldTerms);
+        (LeaseWords storage words, Hot hot) = _active(terms, oldHash);
         (Terms memory next, bytes32 newHash) = Typed.copyTerms(newTerms);
         require(block.timestamp <= deadline, Amend_Deadline(deadline));
         bytes32 structHash = Typed.hashAmend(terms.id, oldHash, newHash, cumAt, deadline);

@@ -6,6 +6,7 @@ import {Freeze, LeaseState, Terms} from "../types/Types.sol";
 
 import {ILeaseBookExtension} from "../interfaces/ILeaseBook.sol";
 import {Rent} from "../libraries/Rent.sol";
+import {Typed} from "../libraries/Typed.sol";
 import {Bucket} from "../libraries/Vesting.sol";
 
 import {LeaseAccess} from "./LeaseAccess.sol";
@@ -18,7 +19,8 @@ abstract contract Disputes is LeaseAccess, ILeaseBookExtension {
 
     function freeze(Terms calldata terms, uint64 amount) external returns (uint64 frozen) {
         _requireCourt();
-        (Terms memory agreed,,, Hot hot) = _lease(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (, Hot hot) = _lease(agreed, termsHash);
         LeaseState state = hot.state();
         uint256 until = uint256(hot.stopAt()) + _vestEpoch;
         // A lease that both sides closed, or that never started, has a stopAt of zero and no time to contest.

@@ -39,7 +39,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     // ---------------------------------------------------------------- pending
 
     function decline(Terms calldata terms, uint16 reason) external nonReentrant {
-        (Terms memory agreed, LeaseWords storage words, Hot hot) = _pending(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _pending(agreed, termsHash);
         uint32 providerId = uint32(agreed.id >> 64);
         _requireRole(providerId, ROLE_START);
         require(block.timestamp <= hot.stopAt(), Lease_Late(agreed.id, hot.stopAt()));
@@ -49,7 +50,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     }
 
     function expire(Terms calldata terms) external nonReentrant {
-        (Terms memory agreed, LeaseWords storage words, Hot hot) = _pending(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _pending(agreed, termsHash);
         require(block.timestamp > hot.stopAt(), Lease_Early(agreed.id, uint256(hot.stopAt()) + 1));
         Reputation storage record = _reputations[uint32(agreed.id >> 64)];
         record.expiredPending = _plusOne(record.expiredPending);
@@ -75,7 +77,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     // ---------------------------------------------------------------- live
 
     function topUp(Terms calldata terms, uint64 amount) external nonReentrant {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         uint64 least = uint64(Rent.rentUp(60, agreed.ratePerHour));
         require(amount >= least, TopUp_TooSmall(amount, least));
         uint64 balance = hot.balance();
@@ -88,7 +91,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
 
     /// @notice The provider's half of ILeaseBookCore.stop, which runs it when the caller is not the tenant.
     function stop(Terms calldata terms, uint16 reason) external {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         uint32 providerId = uint32(agreed.id >> 64);
         require(_hasRole(providerId, msg.sender, ROLE_START), Lease_NotParty(agreed.id, msg.sender));
         Reputation storage record = _reputations[providerId];
@@ -100,7 +104,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     }
 
     function notice(Terms calldata terms, uint16 reason) external {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         uint32 providerId = uint32(agreed.id >> 64);
         _requireRole(providerId, ROLE_START);
         // Both below 2^31 until 2038, below 2^32 until 2072.
@@ -112,7 +117,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     }
 
     function evict(Terms calldata terms) external {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         _requireRole(uint32(agreed.id >> 64), ROLE_START);
         uint256 cum = _used(hot, _laneOf(agreed.id));
         (uint256 upTo,) = Rent.pay(hot.settled(), cum, hot.rate(), hot.balance());
@@ -122,7 +128,8 @@ abstract contract Interventions is LeaseAccess, ILeaseBookExtension {
     }
 
     function waive(Terms calldata terms, uint32 cum) external {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _live(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _live(agreed, termsHash);
         _requireRole(uint32(agreed.id >> 64), ROLE_START);
         uint32 lane = _laneOf(agreed.id);
         uint32 counted = lane > hot.laneBase() ? lane - hot.laneBase() : 0;

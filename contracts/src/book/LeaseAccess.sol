@@ -6,7 +6,6 @@ import {LeaseState, StopBy, Terms} from "../types/Types.sol";
 
 import {Lanes} from "../libraries/Lanes.sol";
 import {Rent} from "../libraries/Rent.sol";
-import {Typed} from "../libraries/Typed.sol";
 
 import {BookStorage} from "./BookStorage.sol";
 
@@ -14,44 +13,34 @@ import {BookStorage} from "./BookStorage.sol";
 /// @notice From the terms a caller passes to the lease they belong to, in the state the call needs; and what both halves of the
 /// book compute of a lease.
 abstract contract LeaseAccess is BookStorage {
-    /// @dev The lease these terms belong to; reverts when they are not the terms of the lane's last lease. What is returned are
-    /// the passed words: that their hash is the stored one proves them.
-    function _lease(Terms calldata terms)
-        internal
-        view
-        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
-    {
-        (agreed, termsHash) = Typed.copyTerms(terms);
+    // These take the terms as Typed.copyTerms returns them: a struct in memory that a function returns is allocated and cleared once
+    // more by each function it passes through.
+
+    /// @dev The lease these terms belong to; reverts when they are not the terms of the lane's last lease. That their hash is
+    /// the stored one proves the passed words.
+    function _lease(Terms memory agreed, bytes32 termsHash) internal view returns (LeaseWords storage words, Hot hot) {
         words = _leases[uint32(agreed.id >> 64)][uint32(agreed.id >> 32)];
         // The hash covers the id, and with it the gen.
         require(words.stat.holds(termsHash), Lease_TermsMismatch(agreed.id, termsHash));
         hot = words.hot;
     }
 
-    function _pending(Terms calldata terms)
+    function _pending(Terms memory agreed, bytes32 termsHash)
         internal
         view
-        returns (Terms memory agreed, LeaseWords storage words, Hot hot)
+        returns (LeaseWords storage words, Hot hot)
     {
-        (agreed,, words, hot) = _lease(terms);
+        (words, hot) = _lease(agreed, termsHash);
         require(hot.state() == LeaseState.Pending, Lease_NotPending(agreed.id, uint8(hot.state())));
     }
 
-    function _live(Terms calldata terms)
-        internal
-        view
-        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
-    {
-        (agreed, termsHash, words, hot) = _lease(terms);
+    function _live(Terms memory agreed, bytes32 termsHash) internal view returns (LeaseWords storage words, Hot hot) {
+        (words, hot) = _lease(agreed, termsHash);
         require(hot.state() == LeaseState.Live, Lease_NotLive(agreed.id, uint8(hot.state())));
     }
 
-    function _active(Terms calldata terms)
-        internal
-        view
-        returns (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot)
-    {
-        (agreed, termsHash, words, hot) = _live(terms);
+    function _active(Terms memory agreed, bytes32 termsHash) internal view returns (LeaseWords storage words, Hot hot) {
+        (words, hot) = _live(agreed, termsHash);
         require(block.timestamp < hot.stopAt(), Lease_Stopped(agreed.id, hot.stopAt()));
     }
 

@@ -5,6 +5,7 @@ import {Hot} from "../types/LeaseWord.sol";
 import {LeaseState, Reputation, StopBy, Terms} from "../types/Types.sol";
 
 import {ILeaseBookCore} from "../interfaces/ILeaseBook.sol";
+import {Typed} from "../libraries/Typed.sol";
 
 import {LeaseAccess} from "./LeaseAccess.sol";
 
@@ -12,7 +13,8 @@ import {LeaseAccess} from "./LeaseAccess.sol";
 /// @notice Start and stop: the two acts every lease sees that move its only clock, `stopAt` (I4).
 abstract contract Leases is LeaseAccess, ILeaseBookCore {
     function start(Terms calldata terms, uint32 base, bytes32 bindings) external {
-        (Terms memory agreed, LeaseWords storage words, Hot hot) = _pending(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _pending(agreed, termsHash);
         uint32 providerId = uint32(agreed.id >> 64);
         _requireRole(providerId, ROLE_START);
         require(block.timestamp <= hot.stopAt(), Lease_Late(agreed.id, hot.stopAt()));
@@ -32,7 +34,8 @@ abstract contract Leases is LeaseAccess, ILeaseBookCore {
 
     function stop(Terms calldata terms, uint16 reason) external {
         if (msg.sender != terms.tenant && msg.sender != terms.agent) _extend();
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _active(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _active(agreed, termsHash);
         _stop(agreed.id, words, hot, StopBy.TenantOrFunds, reason, uint32(block.timestamp));
     }
 

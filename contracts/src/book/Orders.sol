@@ -40,7 +40,9 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         nonReentrant
         returns (bytes32)
     {
-        (Order memory posted, bytes32 orderHash, TokenInfo memory info) = _post(order, needs, bytes(endpoint));
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        uint256 size = posted.appendDocuments(needs, bytes(endpoint));
+        TokenInfo memory info = _post(posted, orderHash, size, needs, bytes(endpoint));
         _requireTenant(posted, msg.sender);
         _pull(info, msg.sender, posted.deposit);
         return orderHash;
@@ -53,18 +55,19 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         bytes calldata signature,
         Funding calldata funding
     ) external nonReentrant returns (bytes32) {
-        (Order memory posted, bytes32 orderHash, TokenInfo memory info) = _post(order, needs, bytes(endpoint));
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        uint256 size = posted.appendDocuments(needs, bytes(endpoint));
+        TokenInfo memory info = _post(posted, orderHash, size, needs, bytes(endpoint));
         _requireTenant(posted, _party(orderHash, signature));
         _collect(info, orderHash, posted.deposit, funding);
         return orderHash;
     }
 
-    function _post(Order calldata order, bytes calldata needs, bytes calldata endpoint)
+    /// @param size bytes of the event's data, which lies at `posted`
+    function _post(Order memory posted, bytes32 orderHash, uint256 size, bytes calldata needs, bytes calldata endpoint)
         private
-        returns (Order memory posted, bytes32 orderHash, TokenInfo memory info)
+        returns (TokenInfo memory info)
     {
-        uint256 size;
-        (posted, orderHash, size) = Typed.copyPosted(order, needs, endpoint);
         require(posted.isClean(), Order_Malformed());
         _checkOrder(posted);
         _checkDocuments(posted, needs, endpoint);
@@ -165,7 +168,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
     function accept(Order calldata order, Bid calldata bid, uint64[] calldata lanes, bytes calldata signature)
         external
     {
-        (Order memory posted, bytes32 orderHash,) = _spend(order);
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        _spend(orderHash);
         _requireTenant(posted, msg.sender);
         _accept(posted, orderHash, bid, Typed.hashBid(bid), lanes, signature);
     }
@@ -179,7 +183,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         bytes calldata tenantSignature
     ) external {
         require(block.timestamp <= deadline, Accept_Deadline(deadline));
-        (Order memory posted, bytes32 orderHash,) = _spend(order);
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        _spend(orderHash);
         bytes32 bidHash = Typed.hashBid(bid);
         _requireTenant(posted, _signer(Typed.hashAccept(orderHash, bidHash, deadline), tenantSignature));
         _accept(posted, orderHash, bid, bidHash, lanes, signature);
@@ -202,10 +207,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         _openLanes(_terms(orderHash, order, bid.providerId, bid.ratePerHour, bid.bond, bid.liability), order, lanes);
     }
 
-    /// @dev The order's deposit leaves it for leases. What is returned are the passed words: that their hash is known proves
-    /// them.
-    function _spend(Order calldata order) private returns (Order memory posted, bytes32 orderHash, uint256 postedAt) {
-        (posted, orderHash) = Typed.copyOrder(order);
+    /// @dev The order's deposit leaves it for leases. That the hash is known proves the words that copyOrder made it of.
+    function _spend(bytes32 orderHash) private returns (uint256 postedAt) {
         OrderSlot slot = _orders[orderHash];
         require(
             slot.state() == OrderState.Open && block.timestamp <= slot.expiry(),
@@ -236,7 +239,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         bytes32[] calldata proof
     ) external {
         // First, since the usual reason to fail is that another was faster.
-        (Order memory posted, bytes32 orderHash, uint256 postedAt) = _spend(order);
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        uint256 postedAt = _spend(orderHash);
         require(posted.form == FORM_DUTCH, Order_Form(posted.form));
         _requireRole(providerId, ROLE_BID);
         _requireLots(posted, lanes.length);
@@ -256,7 +260,8 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
         bytes calldata signature,
         bytes32[] calldata proof
     ) external {
-        (Order memory posted, bytes32 orderHash,) = _spend(order);
+        (Order memory posted, bytes32 orderHash) = Typed.copyOrder(order);
+        _spend(orderHash);
         _requireTenant(posted, msg.sender);
         bytes32 offerHash = Typed.hashOffer(offer);
         uint32 providerId = offer.providerId;

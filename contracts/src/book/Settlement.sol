@@ -92,7 +92,8 @@ abstract contract Settlement is Leases {
     // ---------------------------------------------------------------- finalize
 
     function finalize(Terms calldata terms) external nonReentrant {
-        (Terms memory agreed,, LeaseWords storage words, Hot hot) = _live(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _live(agreed, termsHash);
         uint256 from = uint256(hot.stopAt()) + _finalReports;
         require(block.timestamp >= from, Lease_Early(agreed.id, from));
 
@@ -129,7 +130,8 @@ abstract contract Settlement is Leases {
         bytes calldata providerSignature,
         bytes calldata tenantSignature
     ) external nonReentrant {
-        (Terms memory agreed, bytes32 termsHash, LeaseWords storage words, Hot hot) = _lease(terms);
+        (Terms memory agreed, bytes32 termsHash) = Typed.copyTerms(terms);
+        (LeaseWords storage words, Hot hot) = _lease(agreed, termsHash);
         LeaseState state = hot.state();
         require(state == LeaseState.Pending || state == LeaseState.Live, Lease_NotLive(agreed.id, uint8(state)));
         _checkConsent(agreed, termsHash, cum, deadline, providerSignature, tenantSignature);

@@ -57,16 +57,14 @@ library Typed {
         }
     }
 
-    /// @notice Copies an order for its event too: behind the members follow the documents, as the ABI encodes them.
-    /// @return order as copyOrder
-    /// @return hash as copyOrder
+    /// @notice Writes the documents behind an order's members, as the ABI encodes them for its event.
+    /// @param order as copyOrder returned it, nothing allocated since: what is behind it is free
     /// @return size bytes of the event's data, from `order` on
-    function copyPosted(Order calldata passed, bytes calldata needs, bytes calldata endpoint)
+    function appendDocuments(Order memory order, bytes calldata needs, bytes calldata endpoint)
         internal
         pure
-        returns (Order memory order, bytes32 hash, uint256 size)
+        returns (uint256 size)
     {
-        (order, hash) = copyOrder(passed);
         uint256 head = ORDER_SIZE;
         assembly ("memory-safe") {
             let at := add(order, head)
@@ -122,9 +120,8 @@ library Typed {
     function copyTerms(Terms calldata passed) internal pure returns (Terms memory terms, bytes32 hash) {
         uint256 size = TERMS_SIZE;
         assembly ("memory-safe") {
-            terms := mload(0x40)
+            // Into the struct that the compiler has made room for.
             calldatacopy(terms, passed, size)
-            mstore(0x40, add(terms, size))
             hash := keccak256(terms, size)
         }
     }

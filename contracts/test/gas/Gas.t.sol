@@ -95,7 +95,7 @@ contract GasTest is Trades {
         order.needsHash = keccak256(needs);
         vm.prank(tenant);
         book.postOrder(order, needs, "");
-        _ceiling("postOrder", 107_500);
+        _ceiling("postOrder", 106_500);
         order.salt = "permit";
         Funding memory funding = _permitBy(TENANT_KEY, order.deposit, uint40(_now()));
         vm.prank(tenant);

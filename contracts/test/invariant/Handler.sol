@@ -13,6 +13,23 @@ import {Policy} from "./Policy.sol";
 
 /// @notice All acts, what must hold between them, and the end that everybody reaches alone.
 contract Handler is Policy {
+    /// @dev For who spoils them.
+    function parts() external view returns (address book_, address vault_, address court_, address dollar_) {
+        return (address(book), address(vault), address(realCourt), address(dollar));
+    }
+
+    function look() external {
+        _look();
+    }
+
+    function caseCount() external view returns (uint256) {
+        return cases.length;
+    }
+
+    function caseAt(uint256 index) external view returns (uint96) {
+        return cases[index];
+    }
+
     // ---------------------------------------------------------------- I1: whose money it is
 
     /// @dev Per token, of book, vault and court: all they hold is somebody's, or was given away to them.

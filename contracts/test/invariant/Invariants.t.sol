@@ -126,6 +126,21 @@ abstract contract Campaign is Assertions {
         _keeps(7);
     }
 
+    /// @dev So many acts, always the same ones for a seed.
+    function _act(uint256 seed, uint256 count) internal {
+        bytes4[] memory selectors = targetSelectors()[0].selectors;
+        for (uint256 i = 0; i < count; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            (bool ok, bytes memory data) =
+                address(handler).call(abi.encodeWithSelector(selectors[seed % selectors.length], seed >> 8));
+            if (!ok) {
+                assembly ("memory-safe") {
+                    revert(add(data, 0x20), mload(data))
+                }
+            }
+        }
+    }
+
     /// @dev No act so far has broken the rule.
     function _keeps(uint256 id) internal view {
         string memory breach = handler.breach(id);
@@ -166,18 +181,7 @@ contract InvariantsTest is Campaign {
 contract RulesTest is Campaign {
     /// @dev Without this the rules could hold because nothing happens: one long run must see every act succeed.
     function test_TheHandlerDoesEverythingItIsFor() public {
-        uint256 seed = 1;
-        bytes4[] memory selectors = targetSelectors()[0].selectors;
-        for (uint256 i = 0; i < 12_000; ++i) {
-            seed = uint256(keccak256(abi.encode(seed)));
-            (bool ok, bytes memory data) =
-                address(handler).call(abi.encodeWithSelector(selectors[seed % selectors.length], seed >> 8));
-            if (!ok) {
-                assembly ("memory-safe") {
-                    revert(add(data, 0x20), mload(data))
-                }
-            }
-        }
+        _act(1, 12_000);
         handler.reached();
         handler.windDown();
     }

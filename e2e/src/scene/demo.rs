@@ -84,7 +84,9 @@ pub fn play(world: Options) -> Result<()> {
         settle_every: "1h",
         tenant_dollars: 100,
     };
-    let scene = Scene::up(&options, &mut |step| story.tell(step))?;
+    let mut scene = Scene::up(&options, &mut |step| story.tell(step))?;
+    let metrics = metrics(&mut scene)?;
+    story.tell(&metrics);
     let ledger = &scene.ledger;
     let tenant = scene.tenant();
 
@@ -170,7 +172,7 @@ pub fn play(world: Options) -> Result<()> {
         Ok((!namespaces.contains(&name)).then_some(()))
     })?;
     story.tell("the lease's namespace is gone, the GPUs are free again");
-    println!("\n{}", hints(&scene));
+    println!("\n{}\n{metrics}", hints(&scene));
     Ok(())
 }
 
@@ -304,6 +306,21 @@ impl Sheet {
         );
         Ok(())
     }
+}
+
+/// Where to look at the metrics: at a Prometheus, where one is installed, else how to get one.
+fn metrics(scene: &mut Scene) -> Result<String> {
+    Ok(match scene.start_prometheus()? {
+        Some(prometheus) => format!(
+            "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards there ask for it",
+            prometheus.address
+        ),
+        None => format!(
+            "the operator's metrics are at http://{}/metrics; for a Prometheus beside the demo, {}",
+            scene.operator_ops,
+            super::prometheus::REMEDY
+        ),
+    })
 }
 
 fn hints(scene: &Scene) -> String {

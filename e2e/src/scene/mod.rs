@@ -10,6 +10,7 @@ mod founding;
 mod ledger;
 mod patience;
 mod pod;
+pub mod prometheus;
 mod release;
 mod sight;
 mod stage;

@@ -396,6 +396,6 @@ fn authority(url: &str) -> &str {
 }
 
 /// A loopback address with a port that is free now.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

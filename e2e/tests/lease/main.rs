@@ -22,6 +22,7 @@ mod raw;
 mod refusals;
 mod reorg;
 mod rivals;
+mod sight;
 #[path = "../traces/mod.rs"]
 mod traces;
 mod vouchers;
@@ -126,6 +127,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
         jobs::left_by_its_tenant,
     ),
+    (
         "a_voucher_makes_what_the_tenant_signed_claimable_at_once",
         vouchers::redeemed,
     ),
@@ -163,6 +165,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         kinds::each_heals,
     ),
     ("the_examples_do_what_their_readmes_say", examples::as_written),
+    (
+        "prometheus_scrapes_the_operator_and_answers_every_query_of_the_dashboards",
+        sight::scraped,
+    ),
     (
         "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
         nonce::moved_by_a_stranger,

@@ -522,6 +522,23 @@ fn servers(scene: &Scene, folder: &Path) -> Result<Vec<Mistake>> {
             &["--listen", &here, "choose another"],
         ),
         gateway(
+            &["--ops-address", "nine"],
+            USAGE,
+            &["--ops-address", "'nine'", "IP address and a port"],
+        ),
+        gateway(
+            &[
+                "--tls-dir",
+                &tls,
+                "--listen",
+                "127.0.0.1:0",
+                "--ops-address",
+                &here,
+            ],
+            FAILED,
+            &["--ops-address", &here, "name another"],
+        ),
+        gateway(
             &["--tls-dir", "/proc/none"],
             FAILED,
             &["--tls-dir", "/proc/none", "name a"],

@@ -1,6 +1,6 @@
 //! A journaled key against a chain of one function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use alloy::primitives::keccak256;
 use axum::{Json, Router, routing::post};

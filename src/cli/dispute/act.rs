@@ -61,13 +61,13 @@ pub struct RuleArgs {
     #[arg(long, value_name = "FILE")]
     pub reasons: PathBuf,
     /// Of what is frozen, to the tenant; as much as the rent and the freeze allow when left out.
-    #[arg(long, value_name = "AMOUNT", value_parser = super::super::market::amount)]
+    #[arg(long, value_name = "AMOUNT", value_parser = super::super::chain::amount)]
     pub award: Option<MicroUnits>,
     /// Of the reserved stake, to the tenant; what the award leaves of the rent, as far as it reaches, when left out.
-    #[arg(long, value_name = "AMOUNT", value_parser = super::super::market::amount)]
+    #[arg(long, value_name = "AMOUNT", value_parser = super::super::chain::amount)]
     pub refund: Option<MicroUnits>,
     /// Of the reserved stake, to nobody; nothing when left out.
-    #[arg(long, value_name = "AMOUNT", value_parser = super::super::market::amount)]
+    #[arg(long, value_name = "AMOUNT", value_parser = super::super::chain::amount)]
     pub burn: Option<MicroUnits>,
     /// Which market, whose key.
     #[command(flatten)]

@@ -114,6 +114,7 @@ fn route_of(path: &str) -> &'static str {
         Some("usage") => "usage",
         Some("logs") => "logs",
         Some("close") => "close",
+        Some("voucher") => "voucher",
         Some(_) | None => "other",
     }
 }

@@ -117,6 +117,7 @@ mod tests {
             (vec![start()], "OpeningGone"),
         ] {
             assert_eq!(ended(&events), word, "{events:?}");
+            assert!(crate::telemetry::ENDINGS.contains(&word), "{word} is no label");
         }
         assert_eq!(ending(None), "OpeningGone");
     }
