@@ -1,6 +1,9 @@
 //! `leaseport check`: asks a cluster, and the chains of its markets, whether an operator can do its work there; one line a finding, each that
 //! fails with its remedy. It changes nothing. An admin runs it, or `helm test` in a pod under the operator's own account.
 
+mod finding;
+mod rights;
+
 use std::{
     future::Future,
     io::{self, Write},
@@ -9,18 +12,22 @@ use std::{
 
 use alloy::{eips::BlockNumberOrTag, providers::Provider};
 use clap::Args;
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    core::v1::Secret,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, PostParams},
+    api::ListParams,
     core::{ApiResource, DynamicObject, GroupVersionKind},
 };
-use serde::Serialize;
 use thiserror::Error;
 
+pub use self::{
+    finding::{Finding, Verdict},
+    rights::{RIGHTS, Right, Where},
+};
+use self::{
+    finding::{conclude, print},
+    rights::{may, right},
+};
 use super::{
     chain::{OutputArgs, OutputFormat},
     value,
@@ -77,137 +84,6 @@ pub enum CheckError {
     Json(#[from] serde_json::Error),
 }
 
-/// How a finding counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// As it must be.
-    Holds,
-    /// Nothing to judge yet.
-    Open,
-    /// The operator cannot do its work.
-    Fails,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What.
-    pub what: String,
-    /// How it counts.
-    pub verdict: Verdict,
-    /// What was found.
-    pub found: String,
-    /// What to do, where it does not hold.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub remedy: String,
-}
-
-impl Finding {
-    fn holds(what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            verdict: Verdict::Holds,
-            found: found.into(),
-            remedy: String::new(),
-        }
-    }
-
-    fn fails(what: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            verdict: Verdict::Fails,
-            found: value::one_line(&found.into()),
-            remedy: remedy.into(),
-        }
-    }
-}
-
-/// Where a right is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Where {
-    /// In the whole cluster.
-    Everywhere,
-    /// In the operator's own namespace.
-    Own,
-    /// In the namespace of each ComputeProvider.
-    Provider,
-}
-
-/// One right that the operator's account needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Right {
-    /// API group, empty for the core one.
-    pub group: &'static str,
-    /// Resource, with its subresource after a slash.
-    pub resource: &'static str,
-    /// Name of the object, empty for any.
-    pub name: &'static str,
-    /// Verb.
-    pub verb: &'static str,
-    /// Where.
-    pub scope: Where,
-}
-
-const fn right(
-    group: &'static str,
-    resource: &'static str,
-    name: &'static str,
-    verb: &'static str,
-    scope: Where,
-) -> Right {
-    Right {
-        group,
-        resource,
-        name,
-        verb,
-        scope,
-    }
-}
-
-const RBAC: &str = "rbac.authorization.k8s.io";
-const COORDINATION: &str = "coordination.k8s.io";
-
-/// What the operator's work begins with, one right a step; inside a lease's namespace it binds its own.
-pub const RIGHTS: [Right; 18] = [
-    right(api::GROUP, "computemarkets", "", "watch", Where::Everywhere),
-    right(
-        api::GROUP,
-        "computemarkets/status",
-        "",
-        "patch",
-        Where::Everywhere,
-    ),
-    right(api::GROUP, "computebids", "", "create", Where::Everywhere),
-    right(api::GROUP, "computeleases", "", "create", Where::Everywhere),
-    right(api::GROUP, "computeleases/status", "", "patch", Where::Everywhere),
-    right(api::GROUP, "computetransactions", "", "create", Where::Everywhere),
-    right("", "nodes", "", "watch", Where::Everywhere),
-    right("", "pods", "", "watch", Where::Everywhere),
-    right("", "namespaces", "", "create", Where::Everywhere),
-    right(RBAC, "rolebindings", "", "create", Where::Everywhere),
-    right(
-        RBAC,
-        "clusterroles",
-        "leaseport-lease-operator",
-        "bind",
-        Where::Everywhere,
-    ),
-    right(
-        RBAC,
-        "clusterroles",
-        "leaseport-lease-gateway",
-        "bind",
-        Where::Everywhere,
-    ),
-    right("events.k8s.io", "events", "", "create", Where::Everywhere),
-    right(COORDINATION, "leases", "", "create", Where::Own),
-    right(COORDINATION, "leases", "leaseport-operator", "update", Where::Own),
-    right("", "secrets", "", "get", Where::Own),
-    right("", "pods", "", "create", Where::Provider),
-    right("", "configmaps", "", "create", Where::Provider),
-];
-
 /// Runs the verb.
 ///
 /// # Errors
@@ -222,35 +98,6 @@ pub async fn run(args: CheckArgs, out: &mut (impl Write + Send)) -> Result<(), C
         OutputFormat::Text => print(&findings, out)?,
     }
     conclude(&findings)
-}
-
-fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
-    for finding in findings {
-        let mark = match finding.verdict {
-            Verdict::Holds => "ok  ",
-            Verdict::Open => "..  ",
-            Verdict::Fails => "FAIL",
-        };
-        writeln!(out, "{mark} {:<52} {}", finding.what, finding.found)?;
-        if !finding.remedy.is_empty() {
-            writeln!(out, "     {}", finding.remedy)?;
-        }
-    }
-    Ok(())
-}
-
-fn conclude(findings: &[Finding]) -> Result<(), CheckError> {
-    let failed = findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::Fails)
-        .count();
-    match failed {
-        0 => Ok(()),
-        failed => Err(CheckError::Failed {
-            failed,
-            all: findings.len(),
-        }),
-    }
 }
 
 async fn look(client: &Client, own: &str) -> Vec<Finding> {
@@ -295,47 +142,6 @@ async fn kinds(client: &Client, findings: &mut Vec<Finding>) -> bool {
 fn resource(kind: &str) -> ApiResource {
     let plural = format!("{}s", kind.to_lowercase());
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(api::GROUP, api::VERSION, kind), &plural)
-}
-
-/// Whether this account has a right.
-async fn may(client: &Client, right: &Right, object: &str, namespace: Option<&str>) -> Finding {
-    let (resource, subresource) = match right.resource.split_once('/') {
-        Some((resource, subresource)) => (resource, Some(subresource)),
-        None => (right.resource, None),
-    };
-    let place = namespace.map_or(String::new(), |namespace| format!(" in {namespace}"));
-    let space = if object.is_empty() { "" } else { " " };
-    let what = format!("may {} {}{space}{object}{place}", right.verb, right.resource);
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                group: text(right.group),
-                resource: text(resource),
-                subresource: subresource.and_then(text),
-                name: text(object),
-                namespace: namespace.and_then(text),
-                verb: text(right.verb),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let reviews = Api::<SelfSubjectAccessReview>::all(client.clone());
-    let remedy =
-        "give it: the chart's rights of the operator, for a provider's namespace by `providerNamespaces`";
-    match answered(reviews.create(&PostParams::default(), &review)).await {
-        Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => {
-            Finding::holds(what, "yes")
-        }
-        Ok(_) => Finding::fails(what, "no", remedy),
-        Err(why) => Finding::fails(
-            what,
-            why,
-            "let this account ask for its rights (system:basic-user)",
-        ),
-    }
 }
 
 /// Each market's endpoints: the chain, the contracts behind the directory with their code, the clock.
@@ -543,30 +349,6 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn one_finding_that_fails_fails_all_and_what_is_open_does_not() {
-        let open = ready("ComputeMarket local".into(), None);
-        assert_eq!(open.verdict, Verdict::Open);
-        let good = Finding::holds("kind ComputeLease", "served");
-        assert!(conclude(&[open.clone(), good.clone()]).is_ok());
-        let bad = Finding::fails("may get secrets", "no", "give it");
-        let error = conclude(&[open, good, bad]).unwrap_err().to_string();
-        assert_eq!(error, "1 of 3 checks fail");
-    }
-
-    #[test]
-    fn a_finding_that_fails_is_printed_with_its_remedy() {
-        let mut out = Vec::new();
-        let findings = [
-            Finding::holds("kind ComputeLease", "served"),
-            Finding::fails("may get secrets", "no", "give it"),
-        ];
-        print(&findings, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("ok   kind ComputeLease "), "{text}");
-        assert!(text.ends_with(" no\n     give it\n"), "{text}");
-    }
-
-    #[test]
     fn a_block_may_be_old_for_a_while_and_hardly_ahead() {
         for (block, verdict) in [
             (1_000, Verdict::Holds),
@@ -593,5 +375,10 @@ mod tests {
         );
         let conditions = json!([{ "type": "Ready", "status": "True" }]);
         assert_eq!(ready("x".into(), Some(&conditions)).verdict, Verdict::Holds);
+    }
+
+    #[test]
+    fn an_object_that_nobody_has_looked_at_is_open() {
+        assert_eq!(ready("ComputeMarket local".into(), None).verdict, Verdict::Open);
     }
 }
