@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Bid, FundBy, Funding, LeaseState, Order, Terms} from "../../src/types/Types.sol";
+import {Bid, FundBy, Funding, LeaseState, Offer, Order, OrderState, Terms} from "../../src/types/Types.sol";
 
 import {Rent} from "../../src/libraries/Rent.sol";
 import {Bucket} from "../../src/libraries/Vesting.sol";
@@ -37,6 +37,29 @@ contract BoundsTest is Trades {
         _skip(1000);
         book.redeem(terms, 1000, _voucher(TENANT_KEY, terms, 1000));
         eq(book.fees(0), 100_000, "a tenth of 1,000 seconds");
+    }
+
+    function test_AnOrderThatIsOverOpensNothingInAnyWay() public {
+        Order memory order = _order();
+        bytes32 id = _post(order);
+        vm.prank(tenant);
+        book.cancelOrder(order);
+        bytes memory over = abi.encodeWithSignature("Order_NotOpen(bytes32,uint8)", id, uint8(OrderState.Cancelled));
+        uint64[] memory lanes = _pair(0, 1);
+        Bid memory bid = _bid(order, lanes);
+        bytes memory signature = _sign(BID_KEY, book.hashBid(bid));
+        vm.prank(tenant);
+        vm.expectRevert(over);
+        book.accept(order, bid, lanes, signature);
+        uint40 deadline = uint40(_now());
+        bytes memory consent = _signAccept(TENANT_KEY, order, bid, deadline);
+        vm.expectRevert(over);
+        book.acceptSigned(order, bid, lanes, signature, deadline, consent);
+        Offer memory offer = _offer(order);
+        signature = _sign(BID_KEY, book.hashOffer(offer));
+        vm.prank(tenant);
+        vm.expectRevert(over);
+        book.take(order, offer, _part(0), signature, noProof);
     }
 
     function test_AnOrderHasAtMost256Lots() public {
