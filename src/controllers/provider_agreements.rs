@@ -68,6 +68,7 @@ pub(super) fn lease_use(
             sent(transactions, uid, ApiIntent::Redeem, &epoch(&signed_as, cum))
         }),
         waive: Sent::Never,
+        given_away: allowance(object).waived,
         rate: lease.rate,
         start_at: lease.start_at,
         stop_at: lease.stop_at,
@@ -190,6 +191,7 @@ impl Hands<'_> {
         }
         let now = LeaseUse {
             metered: billable(&object),
+            given_away: allowance(&object).waived,
             ..*seen
         };
         let Some(cum) = overcounted(&now) else {

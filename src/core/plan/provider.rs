@@ -48,6 +48,8 @@ pub struct LeaseUse {
     pub redeem: Sent,
     /// Waivers since the count began where it does.
     pub waive: Sent,
+    /// Seconds that the provider's admin gave away; none is no consent to lower what the chain counts.
+    pub given_away: u32,
     /// Its price.
     pub rate: RatePerHour,
     /// When its clock began.
@@ -287,6 +289,7 @@ pub(super) mod tests {
             balance: MicroUnits(1_000_000_000),
             redeem: Sent::Never,
             waive: Sent::Never,
+            given_away: 0,
             rate: RatePerHour::new(1_000_000).unwrap(),
             start_at: ChainSeconds(1_000),
             stop_at: ChainSeconds(1_000_000),

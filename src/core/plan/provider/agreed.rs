@@ -1,5 +1,5 @@
 //! What a provider takes by its tenant's signature and what it gives back: vouchers to redeem, seconds to waive. Never takes more than its
-//! meter proved, never twice, and gives back whatever the chain counts beyond that proof. Sends nothing.
+//! meter proved, never twice, and gives back what the chain counts beyond that proof where the admin gave seconds away. Sends nothing.
 
 use super::{LeaseUse, Policy, seconds};
 use crate::core::{escrow::rent, ids::LeaseKey, money::MicroUnits, plan::duty::Sent, time::ChainSeconds};
@@ -32,9 +32,14 @@ fn counted(lease: &LeaseUse) -> u32 {
     lease.on_chain.saturating_sub(lease.base)
 }
 
-/// What usage has to become where the chain counts more than may be billed: what is settled stays settled.
+/// What usage has to become where seconds were given away and the chain counts more than may be billed: what is settled stays settled. Without
+/// that word of a person the chain's count stands: a meter restored from a backup proves less than it once reported, and no second that was
+/// persisted is lost (rule 6).
 #[must_use]
 pub fn overcounted(lease: &LeaseUse) -> Option<u32> {
+    if lease.given_away == 0 {
+        return None;
+    }
     let proven = lease.metered.max(lease.settled);
     (proven < counted(lease)).then_some(proven)
 }
@@ -82,7 +87,7 @@ pub(super) fn redemptions(leases: &[LeaseUse], now: ChainSeconds, policy: &Polic
         .collect()
 }
 
-/// Whatever is counted and not proven, at once: a settlement or a finalizing, which anybody may send, would bill it.
+/// At once: a settlement or a finalizing, which anybody may send, would bill it.
 pub(super) fn waivers(leases: &[LeaseUse]) -> Vec<Waiver> {
     leases
         .iter()
@@ -233,11 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn seconds_on_chain_that_no_meter_proved_are_waived_and_not_settled() {
-        // A report of an earlier lease landed after the start, or a stranger had the report key.
+    fn what_the_chain_counts_stands_where_nothing_was_given_away_though_a_restored_meter_proves_less() {
+        let restored = LeaseUse {
+            on_chain: 400 + 86_400,
+            metered: 7,
+            ..lease()
+        };
+        let planned = of(restored);
+        assert_eq!((planned.waive, planned.settle), (vec![], vec![restored.lane]));
+    }
+
+    #[test]
+    fn where_seconds_were_given_away_what_no_meter_proved_is_waived_and_not_settled() {
         let stale = LeaseUse {
             on_chain: 400 + 86_400,
             metered: 7,
+            given_away: 1,
             ..lease()
         };
         let planned = of(stale);
@@ -257,6 +273,7 @@ mod tests {
             on_chain: 900,
             metered: 7,
             settled: 300,
+            given_away: 1,
             ..lease()
         };
         assert_eq!(overcounted(&settled), Some(300));
@@ -271,6 +288,7 @@ mod tests {
     fn a_waiver_on_its_way_is_not_sent_again() {
         let stale = LeaseUse {
             metered: 7,
+            given_away: 1,
             ..lease()
         };
         assert_eq!(of(stale).waive.len(), 1);
@@ -288,6 +306,7 @@ mod tests {
             };
             let stale = LeaseUse {
                 metered: 7,
+                given_away: 1,
                 ..lease()
             };
             let mut seen = seen(vec![ended, stale]);
@@ -328,7 +347,7 @@ mod tests {
         fn whatever_is_vouched_raised_and_redeemed_no_second_is_paid_twice_or_unproven(
             steps in prop::collection::vec((0u32..9_000, 0u32..12_000, 0u32..3, 0u32..200), 1..40),
         ) {
-            let mut one = LeaseUse { on_chain: 400, metered: 0, start_at: ChainSeconds(0), balance: MicroUnits(20_000_000), ..lease() };
+            let mut one = LeaseUse { on_chain: 400, metered: 0, given_away: 1, start_at: ChainSeconds(0), balance: MicroUnits(20_000_000), ..lease() };
             let mut now = ChainSeconds(0);
             let mut last_redeemed = 0;
             for (delivered, voucher, stranger, idle) in steps {
