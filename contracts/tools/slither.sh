@@ -13,6 +13,7 @@ if ! cmp -s tools/slither.txt "$python/.requirements"; then
 fi
 node tools/slither.js write out/slither
 rm -f out/slither/findings.json
+# Slither's exit code is not 0 where there is any finding, explained or not: what it wrote is judged, and nothing written is a failure.
 PATH="$(echo "$PWD"/node_modules/@foundry-rs/forge-*/bin):$PWD/$python/bin:$PATH" \
   slither . --ignore-compile --foundry-out-directory out/slither --exclude-dependencies \
   --filter-paths 'node_modules|test/|src/local/' --json out/slither/findings.json >out/slither/log 2>&1 || true
