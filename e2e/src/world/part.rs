@@ -89,13 +89,10 @@ impl Process {
     /// The process with that id, if there is one that has not ended.
     pub(super) fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in brackets and may hold anything.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        if matches!(fields.next()?, "Z" | "X") {
-            return None;
-        }
-        let started = fields.nth(18)?.parse().ok()?;
-        Some(Self { pid, started })
+        Some(Self {
+            pid,
+            started: started(&stat)?,
+        })
     }
 
     /// Whether this very process still runs.
@@ -129,6 +126,19 @@ impl Process {
         self.signal(Signal::KILL);
         self.ended_within(Duration::from_secs(5));
     }
+}
+
+/// When a process started, by its line of proc_pid_stat(5); none once it has ended. The state is that of its first thread alone: while others are
+/// still on their way out, its ports are open.
+fn started(stat: &str) -> Option<u64> {
+    // The second field is the program's name in brackets and may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    if matches!(state, "Z" | "X") && threads <= 1 {
+        return None;
+    }
+    fields.nth(1)?.parse().ok()
 }
 
 impl Part {
@@ -325,6 +335,19 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+
+    #[test]
+    fn a_process_has_ended_when_its_last_thread_has_and_not_with_its_first() {
+        let line = |state: &str, threads: u8| {
+            format!("7 (a) b) {state} 1 7 7 0 -1 4194560 1 0 0 0 2 3 0 0 20 0 {threads} 0 870824 1 2 3")
+        };
+        assert_eq!(started(&line("S", 9)), Some(870_824));
+        assert_eq!(started(&line("Z", 4)), Some(870_824), "its ports are still open");
+        for ended in ["Z", "X"] {
+            assert_eq!(started(&line(ended, 1)), None);
+        }
+        assert_eq!(started("7 (a"), None);
+    }
 
     #[test]
     fn this_process_is_alive_and_a_later_one_with_its_id_would_not_be_taken_for_it() {
