@@ -9,8 +9,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-check: ## Formatting, lints, unit and property tests: no cluster, no chain
-	@bash e2e/ladder.sh format clippy core world-unit
+check: ## Formatting, lints, unit and property tests: no cluster, no chain; of the twin's 500 traces 100
+	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
 	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
