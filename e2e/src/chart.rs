@@ -122,6 +122,12 @@ pub struct Helm {
 }
 
 impl Helm {
+    /// Where the program lies.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The same helm on a cluster.
     #[must_use]
     pub fn on(&self, kubeconfig: &Path) -> Self {
