@@ -33,13 +33,15 @@ pub enum Need {
     Chain,
     /// buildah and what goes into images built from the Dockerfile. Needs root.
     Image,
-    /// helm, in both of its major versions, kubeconform, and definitions of other projects' kinds.
+    /// helm 4, to install the chart.
+    Helm,
+    /// helm 3, kubeconform, schemas, and definitions of other projects' kinds, to test the chart.
     Chart,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -47,6 +49,7 @@ impl Need {
         Self::Kwok,
         Self::Chain,
         Self::Image,
+        Self::Helm,
         Self::Chart,
     ];
 }
