@@ -58,7 +58,7 @@ fn upgraded(world: &World) {
             let (kind, name, namespace) = whose(before);
             let now = get(world, kind, name, namespace);
             for part in ["spec", "status"] {
-                assert_eq!(now[part], before[part], "{kind} {name}: {part} after the upgrade");
+                kept(&before[part], &now[part], &format!("{kind} {name} {part}"));
             }
             replace(world, &now, &[]);
             replace(
@@ -70,6 +70,27 @@ fn upgraded(world: &World) {
                 .kubectl(&["delete", kind, name, "--namespace", namespace])
                 .unwrap();
         }
+    }
+}
+
+/// Whatever was there is there, as it was; a field that is new may have its default.
+fn kept(before: &Value, now: &Value, path: &str) {
+    match (before, now) {
+        (Value::Object(before), Value::Object(now)) => {
+            for (name, before) in before {
+                kept(
+                    before,
+                    now.get(name).unwrap_or(&Value::Null),
+                    &format!("{path}.{name}"),
+                );
+            }
+        }
+        (Value::Array(before), Value::Array(now)) if before.len() == now.len() => {
+            for (before, now) in before.iter().zip(now) {
+                kept(before, now, path);
+            }
+        }
+        _ => assert_eq!(now, before, "{path} after the upgrade"),
     }
 }
 
