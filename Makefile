@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests
+.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -14,6 +14,9 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 
 test: ## The whole ladder on real parts; installs what it needs
 	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
+
+life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; minutes, not part of make test
+	@bash e2e/ladder.sh prepare life
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
