@@ -8,6 +8,7 @@ mod container_image;
 pub mod demo;
 mod founding;
 mod ledger;
+pub mod page;
 mod patience;
 mod pod;
 pub mod prometheus;
