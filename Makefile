@@ -13,9 +13,9 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release life
 
-life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; minutes, not part of make test
+life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; part of make test
 	@bash e2e/ladder.sh prepare life
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
