@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests chart-other-versions
+.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests chart-other-versions
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,10 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served world lease release
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served world lease release life
+
+life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; part of make test
+	@bash e2e/ladder.sh prepare life
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories

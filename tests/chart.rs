@@ -164,9 +164,8 @@ fn the_definitions_in_the_chart_are_those_of_the_repository() {
 }
 
 #[test]
-fn the_charts_version_is_the_packages() {
+fn the_chart_installs_this_version_of_the_program() {
     let chart: Value = yaml::from_str(&chart("Chart.yaml")).unwrap();
-    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
@@ -204,6 +203,23 @@ fn every_documented_value_differs_from_its_default_in_a_combination_that_is_test
         .map(|it| it.path)
         .collect();
     assert_eq!(untried, Vec::<String>::new());
+}
+
+#[test]
+fn the_last_package_is_of_an_older_version_than_the_chart() {
+    let chart: Value = yaml::from_str(&chart("Chart.yaml")).unwrap();
+    let parts =
+        |version: &str| -> Vec<u64> { version.split('.').map(|part| part.parse().unwrap()).collect() };
+    let packages: Vec<String> = fs::read_dir(root().join("e2e/fixtures"))
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_prefix("leaseport-")?.strip_suffix(".tgz")?.to_owned()))
+        .collect();
+    assert_eq!(packages.len(), 1, "{packages:?}");
+    assert!(
+        parts(&packages[0]) < parts(chart["version"].as_str().unwrap()),
+        "{packages:?}"
+    );
 }
 
 /// Every schema in a schema, with where it is.

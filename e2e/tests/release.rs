@@ -119,6 +119,11 @@ fn story(scene: &mut Scene, release: &Release, helm3: &Helm, say: &mut dyn FnMut
 
     let leases = objects(scene, "computeleases.leaseport.dev", &["--all-namespaces"])?;
     release.upgrade(helm, &["--set=uninstallGuard.enabled=false"])?;
+    // The API server reads its policies anew about once a second.
+    eventually("the guard is forgotten", || {
+        let line = ["delete", "--dry-run=server", "clusterrole/leaseport-operator"];
+        Ok(Some(scene.world.kubectl(&line)?))
+    })?;
     let removed = Instant::now();
     release.verb(helm, "uninstall", &["--wait", "--timeout=90s"])?;
     say(&format!(

@@ -37,11 +37,13 @@ pub enum Need {
     Helm,
     /// helm 3, kubeconform, schemas, and definitions of other projects' kinds, to test the chart.
     Chart,
+    /// jq, which the scripts of deploy/backup use.
+    Backup,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -51,6 +53,7 @@ impl Need {
         Self::Image,
         Self::Helm,
         Self::Chart,
+        Self::Backup,
     ];
 }
 

@@ -83,6 +83,12 @@ const FOR_IMAGES: &[Requirement] = &[
     },
 ];
 
+const FOR_A_BACKUP: &[Requirement] = &[Requirement {
+    present: || has("jq"),
+    what: "jq",
+    package: "jq",
+}];
+
 /// The certificates that go into images.
 pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -126,6 +132,9 @@ pub(super) fn prepare(
     let mut wanted: Vec<&Requirement> = Vec::new();
     if needs.contains(&Need::Node) || needs.contains(&Need::KubeProxy) {
         wanted.extend(FOR_A_NODE);
+    }
+    if needs.contains(&Need::Backup) {
+        wanted.extend(FOR_A_BACKUP);
     }
     if needs.contains(&Need::Image) {
         wanted.extend(FOR_IMAGES);

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+use super::Scene;
 use super::binary::Leaseport;
-use super::cast::Cast;
+use super::cast::{Actor, Cast};
 
 /// The market's contracts as `market deploy` printed them.
 #[derive(Clone, Debug)]
@@ -46,26 +47,55 @@ pub(super) fn deploy(
         "leaseport market deploy: Directory {directory}, {transactions} transactions, {gas} gas"
     ));
     for (actor, dollars) in [(&cast.owner, 1000), (&cast.tenant, tenant_dollars)] {
-        let amount = dollars.to_string();
-        leaseport.run([
-            "market",
-            "mint",
-            "--rpc",
-            rpc_url,
-            "--key-file",
-            &key_file,
-            "--directory",
-            &directory,
-            "--to",
-            actor.address,
-            "--amount",
-            &amount,
-        ])?;
+        mint(leaseport, cast, rpc_url, &directory, actor, dollars)?;
     }
     Ok(Market {
         directory,
         printed: printed_market,
     })
+}
+
+/// Test dollars for somebody.
+fn mint(
+    leaseport: &Leaseport,
+    cast: &Cast,
+    rpc_url: &str,
+    directory: &str,
+    to: &Actor,
+    dollars: u32,
+) -> Result<()> {
+    leaseport.run([
+        "market",
+        "mint",
+        "--rpc",
+        rpc_url,
+        "--key-file",
+        &cast.deployer.key_file.display().to_string(),
+        "--directory",
+        directory,
+        "--to",
+        to.address,
+        "--amount",
+        &dollars.to_string(),
+    ])?;
+    Ok(())
+}
+
+impl Scene {
+    /// Test dollars for somebody, whole ones.
+    ///
+    /// # Errors
+    /// `market mint` said no.
+    pub fn mint(&self, to: &Actor, dollars: u32) -> Result<()> {
+        mint(
+            &self.leaseport,
+            &self.cast,
+            &self.ledger.rpc_url,
+            &self.market.directory,
+            to,
+            dollars,
+        )
+    }
 }
 
 /// The gateway's URL with the pin of its own key, which registration needs before the gateway runs.

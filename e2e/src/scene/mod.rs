@@ -13,6 +13,7 @@ mod patience;
 mod pod;
 pub mod prometheus;
 mod release;
+pub mod rights;
 mod sight;
 mod stage;
 mod tenant;

@@ -22,6 +22,8 @@ const PATIENCE: &str = "--timeout=90s";
 pub struct Release {
     /// helm 4 with the world's kubeconfig.
     pub helm: Helm,
+    /// What is installed: the repository's own chart, or a package of an earlier one.
+    pub chart: PathBuf,
     values: PathBuf,
     certificate: PathBuf,
 }
@@ -51,6 +53,7 @@ impl Scene {
         let kubeconfig = scene.world.kubeconfig().to_owned();
         let release = Release {
             helm: helm.on(&kubeconfig),
+            chart: folder(),
             values: path,
             certificate,
         };
@@ -125,14 +128,14 @@ impl Release {
         )
     }
 
-    /// `helm upgrade --reuse-values --wait` with more words.
+    /// `helm upgrade --reset-then-reuse-values --wait` with more words: the admin's values stay, and what a newer chart adds has its default.
     ///
     /// # Errors
     /// helm said no.
     pub fn upgrade(&self, helm: &Helm, more: &[&str]) -> Result<(Duration, String)> {
         self.act(
             helm,
-            &[&["upgrade", RELEASE, "--wait", "--reuse-values"], more].concat(),
+            &[&["upgrade", RELEASE, "--wait", "--reset-then-reuse-values"], more].concat(),
         )
     }
 
@@ -154,8 +157,8 @@ impl Release {
     fn act(&self, helm: &Helm, words: &[&str]) -> Result<(Duration, String)> {
         let begun = Instant::now();
         let (verb, rest) = words.split_at(2);
-        let folder = folder().display().to_string();
-        let line = [verb, &[folder.as_str(), "--namespace", NAMESPACE, PATIENCE], rest].concat();
+        let chart = self.chart.display().to_string();
+        let line = [verb, &[chart.as_str(), "--namespace", NAMESPACE, PATIENCE], rest].concat();
         let said = helm.run(&line)?;
         Ok((begun.elapsed(), said))
     }

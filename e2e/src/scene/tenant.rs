@@ -25,6 +25,8 @@ pub struct Tenant<'a> {
 pub struct Wish {
     /// GPUs of the one replica.
     pub gpus: u16,
+    /// Share of a core, such as `100m`.
+    pub cpu: String,
     /// Image reference.
     pub image: String,
     /// Script the container runs.
@@ -45,6 +47,7 @@ impl Default for Wish {
     fn default() -> Self {
         Self {
             gpus: 2,
+            cpu: "100m".into(),
             image: "docker.io/library/busybox:1.36".into(),
             script: "echo I see $NVIDIA_VISIBLE_DEVICES; while true; do sleep 1; done".into(),
             max_per_hour: "5".into(),
@@ -62,6 +65,7 @@ impl Wish {
     pub fn yaml(&self) -> String {
         let Self {
             gpus,
+            cpu,
             image,
             script,
             max_per_hour,
@@ -76,7 +80,7 @@ impl Wish {
             format!("      readiness: {readiness}\n")
         };
         format!(
-            "needs:\n  gpu:\n    count: {gpus}\n  cpu: 100m\n  memory: 64Mi\n  storage: 128Mi\nworkload:\n  containers:\n    - image: {image}\n      \
+            "needs:\n  gpu:\n    count: {gpus}\n  cpu: {cpu}\n  memory: 64Mi\n  storage: 128Mi\nworkload:\n  containers:\n    - image: {image}\n      \
              command: [sh, -c, \"{script}\"]\n      runAsUser: 1000\n{readiness}price:\n  maxPerHour: \"{max_per_hour}\"\nduration:\n  min: 1m\n  \
              max: {max_duration}\nstartWindow: {start_window}\nexpiry: {expiry}\n"
         )
