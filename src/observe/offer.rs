@@ -290,7 +290,7 @@ pub fn in_play(bid: &ComputeBid) -> bool {
         .and_then(|status| status.phase)
         .unwrap_or_default()
     {
-        BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted => true,
+        BidPhase::Holding | BidPhase::Held | BidPhase::Filling | BidPhase::Signed | BidPhase::Posted => true,
         BidPhase::Won | BidPhase::Lost | BidPhase::Expired | BidPhase::Refused => false,
     }
 }

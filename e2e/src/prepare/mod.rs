@@ -31,13 +31,15 @@ pub enum Need {
     Chain,
     /// buildah and what goes into images built from the Dockerfile. Needs root.
     Image,
-    /// helm, in both of its major versions, and kubeconform.
+    /// helm 4, to install the chart.
+    Helm,
+    /// helm 3, kubeconform and schemas, to test the chart.
     Chart,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -45,6 +47,7 @@ impl Need {
         Self::Kwok,
         Self::Chain,
         Self::Image,
+        Self::Helm,
         Self::Chart,
     ];
 }

@@ -26,5 +26,5 @@ pub use ledger::{LeaseOnChain, Ledger, Micro, Receipt, hex, keccak, unhex};
 pub use patience::{eventually, within};
 pub use release::Release;
 pub use sight::{condition, devices, get as body};
-pub use stage::{Cuts, GATEWAY, OPERATOR, PROVIDER_NAMESPACE, STANDBY, Scene, SceneOptions};
+pub use stage::{Cuts, Ends, GATEWAY, OPERATOR, PROVIDER_NAMESPACE, STANDBY, Scene, SceneOptions};
 pub use tenant::{Opened, Posted, Sent, Tenant, Wish};
