@@ -33,11 +33,13 @@ pub enum Need {
     Image,
     /// helm, in both of its major versions, and kubeconform.
     Chart,
+    /// What looks at workflows and at the manifest for krew before they are published.
+    Publishing,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -46,6 +48,7 @@ impl Need {
         Self::Chain,
         Self::Image,
         Self::Chart,
+        Self::Publishing,
     ];
 }
 
