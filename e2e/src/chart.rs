@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::command;
-use crate::prepare::{self, Need};
+use crate::prepare::{self, Need, Tools};
 use crate::progress::Progress;
 
 /// The Kubernetes that charts are rendered for where no cluster is asked.
@@ -64,19 +64,11 @@ impl ChartTools {
     /// # Errors
     /// Go is missing, or a build failed.
     pub fn prepare(home: &Path) -> Result<Self> {
-        let needs = BTreeSet::from([Need::Chart]);
+        let needs = BTreeSet::from([Need::Helm, Need::Chart]);
         let tools = prepare::prepare(&prepare::cache_folder(), &needs, Progress::lines())?;
-        let helm = |name: &'static str| -> Result<Helm> {
-            Ok(Helm {
-                name,
-                program: tools.program(name)?.to_owned(),
-                home: std::path::absolute(home)?,
-                kubeconfig: None,
-            })
-        };
         Ok(Self {
-            helm: helm("helm")?,
-            helm3: helm("helm3")?,
+            helm: Helm::of(&tools, "helm", home)?,
+            helm3: Helm::of(&tools, "helm3", home)?,
             kubeconform: tools.program("kubeconform")?.to_owned(),
             schemas: tools.schemas()?.to_owned(),
         })
@@ -122,6 +114,31 @@ pub struct Helm {
 }
 
 impl Helm {
+    /// helm 4, built if it is not in the cache. What it writes itself goes below `home`.
+    ///
+    /// # Errors
+    /// As [`ChartTools::prepare`].
+    pub fn prepare(home: &Path) -> Result<Self> {
+        let needs = BTreeSet::from([Need::Helm]);
+        let tools = prepare::prepare(&prepare::cache_folder(), &needs, Progress::lines())?;
+        Self::of(&tools, "helm", home)
+    }
+
+    fn of(tools: &Tools, name: &'static str, home: &Path) -> Result<Self> {
+        Ok(Self {
+            name,
+            program: tools.program(name)?.to_owned(),
+            home: std::path::absolute(home)?,
+            kubeconfig: None,
+        })
+    }
+
+    /// Where the program lies.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The same helm on a cluster.
     #[must_use]
     pub fn on(&self, kubeconfig: &Path) -> Self {

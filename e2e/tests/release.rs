@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use leaseport_e2e::chart::{NAMESPACE, combinations};
+use leaseport_e2e::chart::{ChartTools, Helm, NAMESPACE, combinations};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
 use leaseport_e2e::scene::{
-    Cuts, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
+    Cuts, Ends, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
 };
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 use serde_json::Value;
@@ -48,8 +48,11 @@ fn a_release_is_installed_upgraded_rolled_back_and_removed_and_no_lease_notices(
     if let Ok(before) = leaseport_e2e::World::attach(&options.world.run_dir) {
         before.down().unwrap();
     }
-    let (mut scene, release) = Scene::before_release(&options, &mut say).unwrap();
-    let told = story(&mut scene, &release, &mut say).with_context(|| scene.pods_say().unwrap_or_default());
+    let tools = ChartTools::prepare(&options.world.run_dir.join("helm")).unwrap();
+    let (mut scene, release) = Scene::before_release(&options, Ends::WithTheScene, &mut say).unwrap();
+    let helm3 = tools.helm3.on(scene.world.kubeconfig());
+    let told =
+        story(&mut scene, &release, &helm3, &mut say).with_context(|| scene.pods_say().unwrap_or_default());
     let keep = if told.is_ok() { Keep::Nothing } else { Keep::Logs };
     let down = scene.world.down_keeping(keep);
     if let Err(error) = told {
@@ -58,8 +61,9 @@ fn a_release_is_installed_upgraded_rolled_back_and_removed_and_no_lease_notices(
     down.unwrap();
 }
 
-fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Result<()> {
+fn story(scene: &mut Scene, release: &Release, helm3: &Helm, say: &mut dyn FnMut(&str)) -> Result<()> {
     let helm = &release.helm;
+    scene.restricted_namespace()?;
     let (took, notes) = release.install(helm, &[])?;
     ensure!(took <= READY_BAR, "ready after {:.1} s", took.as_secs_f64());
     ensure!(
@@ -136,7 +140,7 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     ensure!(identity(&orphaned) == pod, "{orphaned}");
     say("definitions, the lease and its pod stay; nothing else does");
 
-    let (took, _) = release.install(&release.helm3, &gateway)?;
+    let (took, _) = release.install(helm3, &gateway)?;
     scene.release_serves()?;
     goes_on(scene, &opened, &pod)?;
     say(&format!(
@@ -158,7 +162,7 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     })?;
     claim_all(scene, &Story::begin(), &before)?;
     Sheet::of(&before, &Purses::read(scene)?, escrow).check()?;
-    release.verb(&release.helm3, "uninstall", &["--wait", "--timeout=90s"])?;
+    release.verb(helm3, "uninstall", &["--wait", "--timeout=90s"])?;
     nothing_is_left(scene)?;
     say("closed, claimed, the sheet adds up; helm 3 uninstalls past the guard, and nothing is left");
     Ok(())

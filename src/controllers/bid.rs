@@ -27,6 +27,7 @@ use crate::{
 const POLICY: Policy = Policy {
     bind_within: Duration::from_secs(2),
     hold_for: Duration::from_secs(30),
+    fill_for: Duration::from_secs(600),
     keep_for: Duration::from_secs(600),
 };
 
@@ -144,6 +145,8 @@ async fn act(
         held: &sight.held,
         chain: market.chain,
         lease_book: market.lease_book,
+        order: sight.order.as_ref().map(|posted| posted.order.as_ref()),
+        lane: sight.lane,
         posted: sight.observed.posted,
     };
     hands.run(action).await
@@ -202,7 +205,7 @@ async fn report(
     };
     set(POSTED, posted, "the signature was handed over");
     let ready = match phase {
-        Phase::Holding | Phase::Signed | Phase::Posted => Status::True,
+        Phase::Holding | Phase::Filling | Phase::Signed | Phase::Posted => Status::True,
         Phase::Won | Phase::Lost | Phase::Expired | Phase::Refused => Status::False,
     };
     set(READY, ready, "still in play");
@@ -232,6 +235,7 @@ fn held_nodes(sight: &BidSight) -> Vec<HeldNode> {
 const fn api_phase(phase: Phase) -> BidPhase {
     match phase {
         Phase::Holding => BidPhase::Holding,
+        Phase::Filling => BidPhase::Filling,
         Phase::Signed => BidPhase::Signed,
         Phase::Posted => BidPhase::Posted,
         Phase::Won => BidPhase::Won,
@@ -244,6 +248,7 @@ const fn api_phase(phase: Phase) -> BidPhase {
 const fn label(phase: Phase) -> &'static str {
     match phase {
         Phase::Holding => "Holding",
+        Phase::Filling => "Filling",
         Phase::Signed => "Signed",
         Phase::Posted => "Posted",
         Phase::Won => "Won",

@@ -13,17 +13,17 @@ use crate::{
         ComputeLease,
         condition::{self, Status},
         lease::{
-            AmendedUsage, CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow,
-            LeaseOpening, LeasePhase, LeaseUsage, LeaseWorkload,
+            CloseOffer, ComputeLeaseStatus, DeviceHealth, LeaseDevice, LeaseEscrow, LeaseOpening, LeasePhase,
+            LeaseUsage, LeaseWorkload,
         },
     },
     core::{
         book::Metered,
         delivery::{self, Assessment},
         documents::manifest::Form,
-        ids::TermsHash,
         money::RatePerHour,
         plan::lease::{self as plan, Phase, Plan},
+        usage::counted::Lane,
     },
     kube_io::{error::Class, status},
     observe::{
@@ -200,68 +200,26 @@ fn usage(sight: &Sight, metering: &Metering, mut usage: LeaseUsage) -> LeaseUsag
         .and_then(|view| view.head.book.lease(&sight.key))
     {
         if found.lease.start_at.0 > 0 {
-            begun(sight, metering, found, &mut usage);
+            meters::count(&mut usage, &sight.lease, &lane(sight, found), metering.seconds);
+        } else {
+            usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
         }
-        usage.settled_seconds = usage.settled_seconds.max(found.lease.settled.into());
     }
     usage
 }
 
-/// Where the count of a lease that started begins, and how far it was reported. `laneBase` and `reportedSeconds` together are never below anything that
-/// was signed for the lane.
-fn begun(sight: &Sight, metering: &Metering, found: Metered<'_>, usage: &mut LeaseUsage) {
-    let in_force = found.lease.signed_as().terms;
-    let same = usage
-        .amended
-        .as_ref()
-        .map_or(&sight.lease.spec.terms_hash, |amended| &amended.terms_hash)
-        .parse()
-        .ok()
-        == Some(in_force.0);
-    if !same {
-        if usage.lane_base.is_some() && !deep(sight, in_force) {
-            // As with an opening: what may still be reorganized away changes no count.
-            return;
-        }
-        amend(sight, metering, in_force, usage);
-    }
-    let base = i64::from(found.lease.lane_base);
-    let top = usage
-        .lane_base
-        .map_or(0, |old| old.saturating_add(usage.reported_seconds));
-    // What nobody here proved was not reported from here: it is waived.
-    let counted = found.lane_seconds.saturating_sub(found.lease.lane_base);
-    let own = counted.min(meters::allowance_of(&sight.lease, usage).billable(metering.seconds));
-    usage.reported_seconds = i64::from(own).max(top.saturating_sub(base)).max(0);
-    usage.lane_base = Some(base);
-}
-
-/// Whether these terms are in force at the start depth too.
-fn deep(sight: &Sight, in_force: TermsHash) -> bool {
-    sight
+fn lane(sight: &Sight, found: Metered<'_>) -> Lane {
+    let deep = sight
         .view
         .as_ref()
-        .and_then(|view| view.start.book.lease(&sight.key))
-        .is_some_and(|found| found.lease.signed_as().terms == in_force)
-}
-
-/// Other terms: what was counted so far is not billed under them. An object made again began its count under them, and back under the first terms
-/// there was no amendment.
-fn amend(sight: &Sight, metering: &Metering, in_force: TermsHash, usage: &mut LeaseUsage) {
-    let first = sight.lease.spec.terms_hash.parse().ok() == Some(in_force.0);
-    let before = match usage.lane_base {
-        Some(_) => {
-            meters::allowance_of(&sight.lease, usage)
-                .amended_at(metering.seconds)
-                .before
-        }
-        None => 0,
-    };
-    usage.amended = (!first).then(|| AmendedUsage {
-        terms_hash: in_force.to_string(),
-        before_seconds: before.into(),
-    });
-    usage.settled_seconds = 0;
+        .and_then(|view| view.start.book.lease(&sight.key));
+    Lane {
+        terms: found.lease.signed_as().terms,
+        deep: deep.map(|found| found.lease.signed_as().terms),
+        base: found.lease.lane_base,
+        seconds: found.lane_seconds,
+        settled: found.lease.settled,
+    }
 }
 
 fn escrow(sight: &Sight) -> Option<LeaseEscrow> {

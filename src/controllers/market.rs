@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::Address;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Resource, ResourceExt, runtime::reflector::ObjectRef};
@@ -104,10 +105,18 @@ impl MarketError {
 /// A standby tries a market that it cannot follow this often; the leader's conditions say why it cannot.
 const STANDBY_RETRY: Duration = Duration::from_secs(10);
 
+/// The market's Directory is asked this often whether it still names what is followed. Changes of it wait for days in a timelock.
+const REREAD: Duration = Duration::from_secs(3600);
+
 /// A followed market's tasks; dropping it ends them.
 struct Running {
     uid: String,
     generation: i64,
+    /// What the Directory named, and when it was last asked.
+    named: Contracts,
+    asked: Instant,
+    directory: Address,
+    endpoints: Arc<Endpoints>,
     contracts: MarketContracts,
     tasks: JoinSet<()>,
     senders: Senders,
@@ -164,6 +173,22 @@ impl MarketDesk {
             .map(|running| running.contracts.clone())
     }
 
+    /// What to ask a followed market's Directory with, if it was not asked for long.
+    fn due(&self, name: &str) -> Option<(Arc<Endpoints>, Address, Contracts)> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = running.get_mut(name)?;
+        if running.asked.elapsed() < REREAD {
+            return None;
+        }
+        // Whatever comes of it: an endpoint that fails is asked again after as long.
+        running.asked = Instant::now();
+        Some((
+            running.endpoints.clone(),
+            running.directory,
+            running.named.clone(),
+        ))
+    }
+
     /// Starts the market's senders if it is followed and they do not run yet. Only for the leader.
     fn lead(&self, context: &Context, name: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,6 +231,7 @@ async fn reconcile(context: &Context, desk: &MarketDesk, found: &ComputeMarket) 
     let name = found.name_any();
     let uid = found.uid().unwrap_or_default();
     let generation = found.metadata.generation.unwrap_or_default();
+    renew(context, desk, &name).await;
     let contracts = match desk.contracts_of(&name, &uid, generation) {
         Some(contracts) => Ok(contracts),
         None => {
@@ -244,6 +270,24 @@ async fn reconcile(context: &Context, desk: &MarketDesk, found: &ComputeMarket) 
                 .await;
             report(context, found, Err(&error)).await;
             Outcome::Failed
+        }
+    }
+}
+
+/// Ends a market whose Directory names other contracts by now, such as a court that was replaced: the pass then follows it anew, from its
+/// first block. What cannot be read now is no news.
+async fn renew(context: &Context, desk: &MarketDesk, name: &str) {
+    let Some((endpoints, directory, before)) = desk.due(name) else {
+        return;
+    };
+    match Contracts::read(&endpoints, directory).await {
+        Ok(named) if named == before => {}
+        Ok(_) => {
+            tracing::info!(market = name, %directory, "the Directory names other contracts; following the market anew");
+            desk.end(context, name);
+        }
+        Err(error) => {
+            tracing::warn!(market = name, %error, "Directory not read again; going on with what it named")
         }
     }
 }
@@ -288,6 +332,7 @@ async fn start(
         poll_interval,
         ..FollowerConfig::of(&contracts)
     };
+    let (named, asked) = (contracts.clone(), Instant::now());
     let follower = Follower::spawn(endpoints.clone(), config);
     let view = follower.view.clone();
     let mut tasks = JoinSet::new();
@@ -315,13 +360,17 @@ async fn start(
         court: contracts.court.map(|court| court.address),
         windows: contracts.windows,
         tokens: listed.tokens.clone(),
-        endpoints,
+        endpoints: endpoints.clone(),
         view,
         since: clock::wall(),
     });
     let running = Running {
         uid,
         generation,
+        named,
+        asked,
+        directory,
+        endpoints,
         contracts: listed.clone(),
         tasks,
         senders: Senders::Wait { transact, heads },

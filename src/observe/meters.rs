@@ -11,13 +11,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::{
     api::{
         ComputeLease,
-        lease::{ComputeLeaseStatus, LeaseUsage, OpenInterval as ApiInterval},
+        lease::{AmendedUsage, ComputeLeaseStatus, LeaseUsage, OpenInterval as ApiInterval},
     },
     core::{
         ids::TermsHash,
         time::UnixMillis,
         usage::{
             billable::Allowance,
+            counted::{Amended, Counted, Lane},
             meter::{Meter, MeterState, OpenInterval, Proof},
         },
     },
@@ -93,6 +94,30 @@ pub fn allowance_of(lease: &ComputeLease, usage: &LeaseUsage) -> Allowance {
             .as_ref()
             .map_or(0, |amended| seconds(amended.before_seconds)),
     }
+}
+
+/// Merges what the newest block says of the lease's lane into its usage.
+pub fn count(usage: &mut LeaseUsage, lease: &ComputeLease, lane: &Lane, metered: u32) {
+    let seconds = |count: i64| u32::try_from(count.max(0)).unwrap_or(u32::MAX);
+    let kept = Counted {
+        base: usage.lane_base.map(seconds),
+        reported: seconds(usage.reported_seconds),
+        settled: seconds(usage.settled_seconds),
+        amended: usage.amended.as_ref().map(|amended| Amended {
+            // A hash that does not read is nobody's.
+            terms: TermsHash(amended.terms_hash.parse().unwrap_or_default()),
+            before: seconds(amended.before_seconds),
+        }),
+    };
+    let opened = lease.spec.terms_hash.parse().map(TermsHash).ok();
+    let next = kept.seen(opened, lane, metered, seconds(lease.spec.waived_seconds));
+    usage.lane_base = next.base.map(i64::from);
+    usage.reported_seconds = next.reported.into();
+    usage.settled_seconds = next.settled.into();
+    usage.amended = next.amended.map(|amended| AmendedUsage {
+        terms_hash: amended.terms.to_string(),
+        before_seconds: amended.before.into(),
+    });
 }
 
 /// The terms that a lease's status counts under; none before it noted where its lane began.

@@ -135,7 +135,7 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "helm",
-        need: Need::Chart,
+        need: Need::Helm,
         module: &HELM,
         package: "helm.sh/helm/v4/cmd/helm",
     },

@@ -31,7 +31,9 @@ pub enum Need {
     Chain,
     /// buildah and what goes into images built from the Dockerfile. Needs root.
     Image,
-    /// helm, in both of its major versions, and kubeconform.
+    /// helm 4, to install the chart.
+    Helm,
+    /// helm 3, kubeconform and schemas, to test the chart.
     Chart,
     /// What looks at workflows and at the manifest for krew before they are published.
     Publishing,
@@ -47,6 +49,7 @@ impl Need {
         Self::Kwok,
         Self::Chain,
         Self::Image,
+        Self::Helm,
         Self::Chart,
         Self::Publishing,
     ];

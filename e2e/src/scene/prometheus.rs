@@ -40,7 +40,7 @@ pub struct Query {
 }
 
 impl Scene {
-    /// Starts a Prometheus that scrapes the operator every second; none where none is installed.
+    /// Starts a Prometheus that scrapes every replica of the operator each second; none where none is installed.
     ///
     /// # Errors
     /// It is installed and does not start.
@@ -51,9 +51,14 @@ impl Scene {
         let home = self.world.state().run_dir.join("prometheus");
         fs::create_dir_all(&home)?;
         fs::write(home.join("rules.yml"), rules()?)?;
+        let targets: Vec<String> = self
+            .operator_addresses()?
+            .iter()
+            .map(|address| format!("'{address}'"))
+            .collect();
         let config = format!(
-            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [rules.yml]\nscrape_configs:\n  - job_name: leaseport-operator\n    static_configs: [{{ targets: ['{}'] }}]\n",
-            self.operator_ops
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [rules.yml]\nscrape_configs:\n  - job_name: leaseport-operator\n    static_configs: [{{ targets: [{}] }}]\n",
+            targets.join(", ")
         );
         let file = home.join("prometheus.yml");
         fs::write(&file, config)?;

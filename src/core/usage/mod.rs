@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod billable;
+pub mod counted;
 pub mod evidence;
 pub mod lanes;
 pub mod meter;
