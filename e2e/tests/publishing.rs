@@ -16,7 +16,7 @@ use serde_json::Value;
 const HOME: &str = "https://github.com/example/leaseport";
 
 static TOOLS: LazyLock<Tools> = LazyLock::new(|| {
-    let needs = BTreeSet::from([Need::Publishing, Need::Chart]);
+    let needs = BTreeSet::from([Need::Publishing, Need::Helm]);
     prepare::prepare(&prepare::cache_folder(), &needs, Progress::lines()).unwrap()
 });
 

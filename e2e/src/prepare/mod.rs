@@ -41,7 +41,7 @@ pub enum Need {
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
