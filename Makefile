@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests chart-other-versions
+.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants branches image reproducible sbom fmt crds metrics manifests chart-other-versions
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served world lease release life
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served publishing world lease release life
 
 life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; part of make test
 	@bash e2e/ladder.sh prepare life
@@ -59,6 +59,13 @@ image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	case $$builder in */docker) fixed=--build-arg=SOURCE_DATE_EPOCH=0 ;; *) fixed=--timestamp=0 ;; esac; \
 	"$$builder" build $$fixed --build-arg=VERSION=$(VERSION) --build-arg=REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 	  --tag leaseport:$(VERSION) .
+
+reproducible: ## Compiles the release twice, by the Dockerfile and in another folder, and compares; with arm64 as well: ARM64=1; needs root
+	@bash release/reproduce.sh all $(if $(ARM64),arm64)
+
+sbom: ## The bill of materials of the released binary (CycloneDX) in target/leaseport-ARCH.cdx.json
+	@mkdir -p target
+	@for arch in amd64 arm64; do bash release/sbom.sh $$arch > target/leaseport-$$arch.cdx.json && echo target/leaseport-$$arch.cdx.json; done
 
 fmt: ## Formats all sources
 	@cargo fmt --all

@@ -143,6 +143,20 @@ const KUBECONFORM: Module = Module {
         ("go.sum", include_str!("../../tools/kubeconform/go.sum")),
     ],
 };
+const ACTIONLINT: Module = Module {
+    name: "actionlint",
+    files: &[
+        ("go.mod", include_str!("../../tools/actionlint/go.mod")),
+        ("go.sum", include_str!("../../tools/actionlint/go.sum")),
+    ],
+};
+const KREW: Module = Module {
+    name: "krew",
+    files: &[
+        ("go.mod", include_str!("../../tools/krew/go.mod")),
+        ("go.sum", include_str!("../../tools/krew/go.sum")),
+    ],
+};
 
 /// One program of a module.
 struct Program {
@@ -203,6 +217,24 @@ const PROGRAMS: &[Program] = &[
         need: Need::Chart,
         module: &KUBECONFORM,
         package: "github.com/yannh/kubeconform/cmd/kubeconform",
+    },
+    Program {
+        name: "actionlint",
+        need: Need::Publishing,
+        module: &ACTIONLINT,
+        package: "github.com/rhysd/actionlint/cmd/actionlint",
+    },
+    Program {
+        name: "krew",
+        need: Need::Publishing,
+        module: &KREW,
+        package: "sigs.k8s.io/krew/cmd/krew",
+    },
+    Program {
+        name: "validate-krew-manifest",
+        need: Need::Publishing,
+        module: &KREW,
+        package: "sigs.k8s.io/krew/cmd/validate-krew-manifest",
     },
 ];
 

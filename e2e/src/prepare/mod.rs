@@ -39,6 +39,8 @@ pub enum Need {
     Chart,
     /// jq, which the scripts of deploy/backup use.
     Backup,
+    /// What looks at workflows and at the manifest for krew before they are published.
+    Publishing,
 }
 
 impl Need {
@@ -54,6 +56,7 @@ impl Need {
         Self::Helm,
         Self::Chart,
         Self::Backup,
+        Self::Publishing,
     ];
 }
 
