@@ -48,6 +48,9 @@ slither: ## Static analysis of the contracts; installs slither
 mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --seed S" runs some; writes contracts/mutants/report.md
 	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run $(MUTANTS)
 
+branches: ## Whether the contracts' tests notice both outcomes of every branch; writes contracts/mutants/branches.md
+	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run --branches $(MUTANTS)
+
 chart-other-versions: ## The chart and the definitions on Kubernetes 1.35 and 1.37 (VERSIONS=1.35 for one); builds each control plane once, which takes long
 	@for version in $${VERSIONS:-1.35 1.37}; do \
 	  LEASEPORT_KUBERNETES=$$version bash e2e/ladder.sh chart served || failed="$$failed $$version"; \
