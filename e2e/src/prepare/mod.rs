@@ -45,7 +45,7 @@ pub enum Need {
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
