@@ -59,7 +59,7 @@ pub struct BidHands<'a> {
     pub chain: ChainId,
     /// LeaseBook.
     pub lease_book: Address,
-    /// How far `postBid` has come.
+    /// How far `publishBid` has come.
     pub posted: Sent,
 }
 
@@ -117,7 +117,7 @@ impl BidHands<'_> {
 
     async fn post(&self) -> Result<Done, ActError> {
         let signed = self.signed.ok_or(ActError::Missing {
-            action: "postBid",
+            action: "publishBid",
             what: "the recorded signature",
         })?;
         let packed: Bytes = signed.pack();

@@ -70,7 +70,7 @@ pub struct Observed {
     pub order: OrderSide,
     /// The hold.
     pub hold: HoldSide,
-    /// The `postBid` transaction.
+    /// The `publishBid` transaction.
     pub posted: Sent,
     /// Milliseconds since the signature was recorded; none before.
     pub signed_for_ms: Option<u64>,
@@ -98,7 +98,7 @@ pub enum Action {
     Hold,
     /// Sign and record the signature; only then may anything leave.
     Sign,
-    /// `postBid` on chain.
+    /// `publishBid` on chain.
     Post,
     /// Delete the placeholder pods.
     DropHold,
