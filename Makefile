@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants branches image fmt crds metrics manifests
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -44,6 +44,9 @@ slither: ## Static analysis of the contracts; installs slither
 
 mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --seed S" runs some; writes contracts/mutants/report.md
 	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run $(MUTANTS)
+
+branches: ## Whether the contracts' tests notice both outcomes of every branch; writes contracts/mutants/branches.md
+	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run --branches $(MUTANTS)
 
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
