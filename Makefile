@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants branches image fmt crds metrics manifests
+.PHONY: help demo bench check test audit down twin-long prove fuzz coverage slither mutants branches image fmt crds metrics manifests chart-other-versions
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served world lease release
 
 audit: ## Licences, banned crates, sources and known vulnerabilities of our dependencies; clones the advisory database
 	@bash e2e/deny.sh bans licenses sources advisories
@@ -47,6 +47,11 @@ mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --
 
 branches: ## Whether the contracts' tests notice both outcomes of every branch; writes contracts/mutants/branches.md
 	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run --branches $(MUTANTS)
+
+chart-other-versions: ## The chart and the definitions on Kubernetes 1.35 and 1.37 (VERSIONS=1.35 for one); builds each control plane once, which takes long
+	@for version in $${VERSIONS:-1.35 1.37}; do \
+	  LEASEPORT_KUBERNETES=$$version bash e2e/ladder.sh chart served || failed="$$failed $$version"; \
+	done; [ -z "$$failed" ] || { echo "make chart-other-versions: failed on$$failed" >&2; exit 1; }
 
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \

@@ -170,6 +170,42 @@ fn the_charts_version_is_the_packages() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+/// With YAML's merge keys carried out, as Helm reads it.
+fn merged(value: Value) -> Value {
+    let Value::Object(mut fields) = value else {
+        return value;
+    };
+    let mut all = match fields.remove("<<") {
+        Some(Value::Object(base)) => base,
+        _ => serde_json::Map::new(),
+    };
+    all.extend(fields);
+    Value::Object(
+        all.into_iter()
+            .map(|(name, value)| (name, merged(value)))
+            .collect(),
+    )
+}
+
+#[test]
+fn every_documented_value_differs_from_its_default_in_a_combination_that_is_tested() {
+    let combinations: Vec<Value> = fs::read_dir(root().join("charts/leaseport/ci"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| merged(yaml::from_str(&text).unwrap()))
+        .collect();
+    let untried: Vec<String> = documented()
+        .into_iter()
+        .filter(|it| {
+            let at = format!("/{}", it.path.replace('.', "/"));
+            let differs = |values: &Value| values.pointer(&at).is_some_and(|value| *value != it.default);
+            !combinations.iter().any(differs)
+        })
+        .map(|it| it.path)
+        .collect();
+    assert_eq!(untried, Vec::<String>::new());
+}
+
 /// Every schema in a schema, with where it is.
 fn schemas<'a>(path: &str, schema: &'a Value, found: &mut Vec<(String, &'a Value)>) {
     found.push((path.to_owned(), schema));

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 python=out/python
 if ! cmp -s tools/requirements.txt "$python/.requirements"; then
   python3 -m venv "$python"
-  "$python/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement tools/requirements.txt
+  "$python/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tools/requirements.txt
   cp tools/requirements.txt "$python/.requirements"
 fi
 PATH="$(echo "$PWD"/node_modules/@foundry-rs/forge-*/bin):$PWD/$python/bin:$PATH"

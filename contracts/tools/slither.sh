@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 python=out/slither-python
 if ! cmp -s tools/slither.txt "$python/.requirements"; then
   python3 -m venv "$python"
-  "$python/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement tools/slither.txt
+  "$python/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement tools/slither.txt
   cp tools/slither.txt "$python/.requirements"
 fi
 node tools/slither.js write out/slither

@@ -7,18 +7,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use leaseport_e2e::chart::{NAMESPACE, combinations};
+use leaseport_e2e::chart::{ChartTools, Helm, NAMESPACE};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
 use leaseport_e2e::scene::{
-    Cuts, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
+    Cuts, Ends, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
 };
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 use serde_json::Value;
 
 /// What an install may take until everything is Ready, with the image on the node.
 const READY_BAR: Duration = Duration::from_secs(20);
-/// Kinds that only other people's definitions bring.
-const KINDS_OF_OTHERS: [&str; 2] = ["kind: Certificate\n", "kind: TLSRoute\n"];
 /// What the namespace holds before the first install and after the last uninstall; the Secret is the admin's.
 const OF_THE_NAMESPACE: [&str; 3] = [
     "ConfigMap/kube-root-ca.crt",
@@ -48,8 +46,11 @@ fn a_release_is_installed_upgraded_rolled_back_and_removed_and_no_lease_notices(
     if let Ok(before) = leaseport_e2e::World::attach(&options.world.run_dir) {
         before.down().unwrap();
     }
-    let (mut scene, release) = Scene::before_release(&options, &mut say).unwrap();
-    let told = story(&mut scene, &release, &mut say).with_context(|| scene.pods_say().unwrap_or_default());
+    let tools = ChartTools::prepare(&options.world.run_dir.join("helm")).unwrap();
+    let (mut scene, release) = Scene::before_release(&options, Ends::WithTheScene, &mut say).unwrap();
+    let helm3 = tools.helm3.on(scene.world.kubeconfig());
+    let told =
+        story(&mut scene, &release, &helm3, &mut say).with_context(|| scene.pods_say().unwrap_or_default());
     let keep = if told.is_ok() { Keep::Nothing } else { Keep::Logs };
     let down = scene.world.down_keeping(keep);
     if let Err(error) = told {
@@ -58,8 +59,9 @@ fn a_release_is_installed_upgraded_rolled_back_and_removed_and_no_lease_notices(
     down.unwrap();
 }
 
-fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Result<()> {
+fn story(scene: &mut Scene, release: &Release, helm3: &Helm, say: &mut dyn FnMut(&str)) -> Result<()> {
     let helm = &release.helm;
+    scene.restricted_namespace()?;
     let (took, notes) = release.install(helm, &[])?;
     ensure!(took <= READY_BAR, "ready after {:.1} s", took.as_secs_f64());
     ensure!(
@@ -71,10 +73,6 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
         took.as_secs_f64()
     ));
     release.verb(helm, "test", &[])?;
-    let tried = dry_runs(scene, release)?;
-    say(&format!(
-        "{tried} combinations of values: the API server takes every object"
-    ));
 
     scene.furnish(release, say)?;
     let operators = own(scene, "operator")?;
@@ -136,7 +134,7 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     ensure!(identity(&orphaned) == pod, "{orphaned}");
     say("definitions, the lease and its pod stay; nothing else does");
 
-    let (took, _) = release.install(&release.helm3, &gateway)?;
+    let (took, _) = release.install(helm3, &gateway)?;
     scene.release_serves()?;
     goes_on(scene, &opened, &pod)?;
     say(&format!(
@@ -158,7 +156,7 @@ fn story(scene: &mut Scene, release: &Release, say: &mut dyn FnMut(&str)) -> Res
     })?;
     claim_all(scene, &Story::begin(), &before)?;
     Sheet::of(&before, &Purses::read(scene)?, escrow).check()?;
-    release.verb(&release.helm3, "uninstall", &["--wait", "--timeout=90s"])?;
+    release.verb(helm3, "uninstall", &["--wait", "--timeout=90s"])?;
     nothing_is_left(scene)?;
     say("closed, claimed, the sheet adds up; helm 3 uninstalls past the guard, and nothing is left");
     Ok(())
@@ -183,40 +181,6 @@ fn checks(scene: &Scene, release: &Release) -> Result<()> {
     release.upgrade(helm, &[])?;
     release.verb(helm, "test", &[])?;
     Ok(())
-}
-
-/// Renders every combination of values and asks the API server for each object, without keeping it.
-fn dry_runs(scene: &Scene, release: &Release) -> Result<usize> {
-    let second = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: gpu-provider-two\n";
-    scene
-        .world
-        .kubectl_with_input(&["apply", "--server-side", "--filename=-"], second)?;
-    let combinations = combinations()?;
-    for values in &combinations {
-        let rendered = release.helm.template(values, &[])?;
-        let known: Vec<&str> = rendered
-            .split("\n---\n")
-            .filter(|document| !KINDS_OF_OTHERS.iter().any(|kind| document.contains(kind)))
-            .collect();
-        scene
-            .world
-            .kubectl_with_input(
-                &[
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--dry-run=server",
-                    "--validate=strict",
-                    "--filename=-",
-                ],
-                &known.join("\n---\n"),
-            )
-            .with_context(|| values.display().to_string())?;
-    }
-    scene
-        .world
-        .kubectl(&["delete", "namespace/gpu-provider-two", "--timeout=60s"])?;
-    Ok(combinations.len())
 }
 
 /// The lease's pod is the one it was, and new seconds reach the chain.

@@ -13,11 +13,13 @@ use crate::{
     api::ComputeBid,
     core::{
         documents::{
-            bid::{Bid, SignedBid},
+            bid::{Bid, LaneUse, SignedBid},
             calls,
+            order::Order,
             signing::{digest, domain},
         },
-        ids::ChainId,
+        ids::{ChainId, ProviderId},
+        money::MicroUnits,
         plan::{
             bid::{Action, Phase},
             duty::Sent,
@@ -59,7 +61,11 @@ pub struct BidHands<'a> {
     pub chain: ChainId,
     /// LeaseBook.
     pub lease_book: Address,
-    /// How far `publishBid` has come.
+    /// Its order as posted; none where the view does not hold it.
+    pub order: Option<&'a Order>,
+    /// Where it would run.
+    pub lane: LaneUse,
+    /// How far `publishBid` or `fill` has come.
     pub posted: Sent,
 }
 
@@ -86,6 +92,7 @@ impl BidHands<'_> {
             Action::Hold => self.make_hold().await,
             Action::Sign => self.sign().await,
             Action::Post => self.post().await,
+            Action::Fill => self.fill().await,
             Action::DropHold => self.drop_hold().await,
             Action::Record(phase) => Ok(Done::Stands(phase)),
             Action::Delete => {
@@ -120,9 +127,28 @@ impl BidHands<'_> {
             action: "publishBid",
             what: "the recorded signature",
         })?;
-        let packed: Bytes = signed.pack();
+        self.send(IntentKind::PostBid, calls::post_bid(&signed.pack()))
+            .await
+    }
+
+    async fn fill(&self) -> Result<Done, ActError> {
+        let order = self.order.ok_or(ActError::Missing {
+            action: "fill",
+            what: "the order on chain",
+        })?;
+        let data = calls::fill(
+            order,
+            ProviderId(self.document.providerId),
+            self.lane,
+            MicroUnits(self.document.bond),
+            MicroUnits(self.document.liability),
+        );
+        self.send(IntentKind::Fill, data).await
+    }
+
+    async fn send(&self, kind: IntentKind, data: Bytes) -> Result<Done, ActError> {
         let intent = Intent {
-            kind: IntentKind::PostBid,
+            kind,
             subject: Subject {
                 kind: "ComputeBid".to_owned(),
                 namespace: self.home.to_owned(),
@@ -132,7 +158,7 @@ impl BidHands<'_> {
             epoch: format!("{}/{}", self.bid.spec.order_hash, self.posted.attempt()),
             call: Call {
                 to: self.lease_book,
-                data: calls::post_bid(&packed),
+                data,
                 value: U256::ZERO,
             },
         };

@@ -24,7 +24,7 @@ use super::{pattern, reference::LocalRef, request::RequestSummary};
         name = "Phase",
         type_ = "string",
         json_path = ".status.phase",
-        description = "Holding, Held, Signed, Posted, Won, Lost, Expired or Refused"
+        description = "Holding, Held, Filling, Signed, Posted, Won, Lost, Expired or Refused"
     ),
     printcolumn(
         name = "Offer",
@@ -86,6 +86,10 @@ pub struct ComputeBidSpec {
     pub provider_ref: LocalRef,
     /// ComputeOffer, in this namespace, the price comes from.
     pub offer_ref: LocalRef,
+    /// How the order is traded. `Auction`: a signed bid that the tenant may accept. `Dutch`: the operator takes the order by a transaction once its climbing
+    /// rate has reached `ratePerHour`.
+    #[serde(default)]
+    pub form: BidForm,
     /// Hash of the order (EIP-712 struct hash), its id on chain.
     #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
     pub order_hash: String,
@@ -109,7 +113,7 @@ pub struct ComputeBidSpec {
     /// Index of the order's token in the market's token list.
     #[schemars(range(min = 0, max = 63))]
     pub token: i32,
-    /// Price of the whole lease, all replicas, for an hour, in the token's units.
+    /// Price of the whole lease, all replicas, for an hour, in the token's units; of a dutch order the least it is taken for.
     #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
     pub rate_per_hour: String,
     /// What the provider may lose when it does not start, in the token's units.
@@ -118,8 +122,20 @@ pub struct ComputeBidSpec {
     /// What the provider may lose in a dispute, in the token's units.
     #[schemars(regex(pattern = pattern::MONEY), length(max = pattern::MONEY_LENGTH))]
     pub liability: String,
-    /// Until when the signature holds (whole seconds).
+    /// Until when the signature holds, or a fill may be mined (whole seconds).
     pub deadline: Time,
+}
+
+/// How an order is traded.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum BidForm {
+    /// The tenant accepts one of the signed bids.
+    #[default]
+    Auction,
+    /// The first provider that takes it has it.
+    Dutch,
 }
 
 /// How far a bid came.
@@ -132,6 +148,8 @@ pub enum BidPhase {
     Holding,
     /// Its placeholder pods are bound; nothing is signed.
     Held,
+    /// The transaction that takes a dutch order is on its way.
+    Filling,
     /// The signature is written here; it may have left.
     Signed,
     /// The signature was handed over: mined on chain, or taken by the order's endpoint.

@@ -63,7 +63,7 @@ pub struct TransactionIntent {
     /// Hash of the subject's uid, the kind and the epoch; at most one transaction of a wallet carries it.
     #[schemars(regex(pattern = pattern::HASH), length(max = 66))]
     pub id: String,
-    /// `PostBid`, `Start`, `Decline`, `Report`, `Settle`, `Redeem`, `Waive`, `Stop`, `Finalize`, `CloseBoth`, `Claim`, `Approve`, `Answer`,
+    /// `PostBid`, `Fill`, `Start`, `Decline`, `Report`, `Settle`, `Redeem`, `Waive`, `Stop`, `Finalize`, `CloseBoth`, `Claim`, `Approve`, `Answer`,
     /// `Conclude` or `Withdraw`.
     pub kind: IntentKind,
     /// Object it is for.
@@ -78,6 +78,8 @@ pub struct TransactionIntent {
 pub enum IntentKind {
     /// Emits a signed bid.
     PostBid,
+    /// A dutch order is taken.
+    Fill,
     /// Starts a delivered lease.
     Start,
     /// Gives a pending lease back.

@@ -18,7 +18,7 @@ use crate::{
     chain_io::signer::WalletSigner,
     core::{
         book::{OrderPhase, OrderState},
-        documents::{bid::SignedBid, calls},
+        documents::{bid::SignedBid, calls, order::TradeForm},
         ids::{LeaseId, OrderHash, ProviderId},
         money::{MicroUnits, RatePerHour},
         view::ChainView,
@@ -171,6 +171,12 @@ fn choose(
             ));
         }
         OrderPhase::Cancelled => return refused("the order is not open: it was cancelled".to_owned()),
+    }
+    if order.posted.order.trade_form() == Some(TradeForm::Dutch) {
+        return refused(
+            "there is nothing to accept: the price climbs until a provider takes the order; `leaseport lease ls` shows its lease then"
+                .to_owned(),
+        );
     }
     let domain = market.domain();
     let judged: Vec<(usize, &SignedBid, Result<RatePerHour, String>)> = order

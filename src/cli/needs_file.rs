@@ -2,15 +2,16 @@
 //! time are arguments. Every refusal names the field's path.
 
 mod fields;
+mod template;
 mod units;
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, aliases::U48, keccak256};
+use alloy::primitives::{Address, B256, keccak256};
 use thiserror::Error;
 
 use crate::{
-    api::duration::{self, DurationError},
+    api::duration::DurationError,
     chain_io::contracts::ListedToken,
     core::{
         documents::{
@@ -18,16 +19,15 @@ use crate::{
             manifest::{Container, Manifest, ManifestError},
             needs::{GpuNeeds, Needs, NeedsError},
             order::Order,
-            terms::{holdback, least_deposit},
         },
-        money::{MicroUnits, MoneyError, RatePerHour},
+        money::MoneyError,
     },
     yaml::{self, YamlError},
 };
 pub use fields::{
     Amount, BillingPart, Bounds, ContainerPart, GpuPart, NeedsFile, NeedsPart, Price, SecretSource, Workload,
 };
-use units::{bytes, cores, example, money, seconds, zero};
+use units::{bytes, cores, example, seconds};
 
 /// Why a file is no wish.
 #[derive(Debug, Error)]
@@ -240,100 +240,6 @@ impl NeedsFile {
             }),
             None => Ok(()),
         }
-    }
-
-    /// The order without token, tenant, times and deposit's default.
-    fn template(&self, needs_hash: B256, manifest_hash: B256) -> Result<Order, NeedsFileError> {
-        let rate: RatePerHour = money("price.maxPerHour", &self.price.max_per_hour)?;
-        if rate.get() == 0 {
-            return Err(NeedsFileError::Field {
-                path: "price.maxPerHour".to_owned(),
-                value: self.price.max_per_hour.0.clone(),
-                remedy: "write more than 0: it bounds what a bid may cost".to_owned(),
-            });
-        }
-        let max = seconds("duration.max", Some(&self.duration.max), "")?;
-        let min = seconds("duration.min", self.duration.min.as_deref(), "1m")?;
-        for (path, value) in [("duration.max", max), ("duration.min", min)] {
-            if value == 0 {
-                return Err(zero(path));
-            }
-        }
-        if min > max {
-            return Err(NeedsFileError::Field {
-                path: "duration.min".to_owned(),
-                value: duration::format_seconds(u64::from(min)),
-                remedy: format!(
-                    "write at most duration.max, {}",
-                    duration::format_seconds(u64::from(max))
-                ),
-            });
-        }
-        let start_window = seconds("startWindow", self.start_window.as_deref(), "10m")?;
-        if start_window == 0 {
-            return Err(zero("startWindow"));
-        }
-        let grace = seconds("grace", self.grace.as_deref(), "0s")?;
-        let reserved = match self.billing {
-            BillingPart::Metered => 0,
-            BillingPart::Reserved => Order::RESERVED,
-        };
-        let interruptible = if self.interruptible {
-            Order::INTERRUPTIBLE
-        } else {
-            0
-        };
-        let mut order = Order {
-            tenant: Address::ZERO,
-            agent: Address::ZERO,
-            refundTo: Address::ZERO,
-            form: 0,
-            token: 0,
-            flags: reserved | interruptible,
-            lots: 1,
-            startRate: U48::ZERO,
-            maxRate: U48::from(rate.get()),
-            climb: 0,
-            deposit: 0,
-            minDuration: min,
-            maxDuration: max,
-            minCommit: 0,
-            earlyFeeBps: 0,
-            notice: seconds("notice", self.notice.as_deref(), "0s")?,
-            grace,
-            startWindow: start_window,
-            minBond: self
-                .min_bond
-                .as_ref()
-                .map_or(Ok(MicroUnits::ZERO), |bond| money("minBond", bond))?
-                .0,
-            minSignedPaid: 0,
-            expiry: 0,
-            slaPolicy: B256::ZERO,
-            needsHash: needs_hash,
-            manifestHash: manifest_hash,
-            eligible: B256::ZERO,
-            endpointHash: B256::ZERO,
-            salt: B256::ZERO,
-        };
-        let least = least_deposit(&order, rate);
-        order.deposit = match &self.deposit {
-            None => holdback(rate, grace, 0, 0).0.saturating_add(rate.owed_up(max).0),
-            Some(said) => {
-                let deposit: MicroUnits = money("deposit", said)?;
-                if deposit < least {
-                    return Err(NeedsFileError::Field {
-                        path: "deposit".to_owned(),
-                        value: said.0.clone(),
-                        remedy: format!(
-                            "write at least {least}: duration.min and grace at price.maxPerHour; a bid at that price could not be accepted"
-                        ),
-                    });
-                }
-                deposit.0
-            }
-        };
-        Ok(order)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `leaseport provider`: acts of a provider's cold owner. Registration gives the number that the ComputeProvider object names; stake is
 //! what bonds are locked from.
 
+mod keys;
 mod stake;
 
 use std::{
@@ -16,7 +17,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use thiserror::Error;
 
-use self::stake::{afford, deposit, registered, token};
+use self::{
+    keys::{GatewayUrlArgs, KeyArgs},
+    stake::{afford, deposit, registered, token},
+};
 use super::{
     chain::{ActArgs, ChainArgsError, TransactionAnswer, amount, say},
     value,
@@ -45,6 +49,10 @@ pub enum ProviderVerb {
     Register(RegisterArgs),
     /// Add stake to a provider.
     Stake(StakeArgs),
+    /// Add or remove a hot key.
+    Key(KeyArgs),
+    /// Publish another URL of the gateway, or another pin of its key.
+    Gateway(GatewayUrlArgs),
     /// Pay what is claimable to the provider's payout address (anyone may).
     Claim(ClaimArgs),
 }
@@ -148,7 +156,7 @@ pub enum ProviderError {
     #[error("--operator-key {0} is named twice: give it all its roles at once, for example {0}:start,report")]
     KeyTwice(Address),
     /// Two pins.
-    #[error("--gateway-url: registration takes one pin; add the second with the gateway's next URL")]
+    #[error("--gateway-url: registration takes one pin; add the second with `leaseport provider gateway`")]
     TwoPins,
     /// No such provider.
     #[error(
@@ -217,6 +225,8 @@ pub async fn run(args: ProviderArgs, out: &mut (impl Write + Send)) -> Result<()
     match args.verb {
         ProviderVerb::Register(args) => register(args, out).await,
         ProviderVerb::Stake(args) => add_stake(args, out).await,
+        ProviderVerb::Key(args) => keys::key(args, out).await,
+        ProviderVerb::Gateway(args) => keys::gateway(args, out).await,
         ProviderVerb::Claim(args) => claim(args, out).await,
     }
 }

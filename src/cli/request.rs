@@ -1,5 +1,7 @@
 //! `leaseport request`: from a needs file to a funded order on chain, and the bids that came.
 
+mod filled;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -9,6 +11,8 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 use clap::Args;
 use serde::Serialize;
+
+use filled::{Filled, filled};
 
 use super::{
     bids::{BidRow, bid_rows, bid_table},
@@ -23,7 +27,10 @@ use crate::{
     api::duration::format_seconds,
     chain_io::{bindings::Erc20, contracts::ListedToken, signer::WalletSigner},
     core::{
-        documents::{calls, order::Order},
+        documents::{
+            calls,
+            order::{Order, TradeForm},
+        },
         ids::OrderHash,
         money::MicroUnits,
     },
@@ -38,7 +45,8 @@ pub struct RequestArgs {
     /// Check the file, show the order, send nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Collect bids for so long after the order is posted, for example 20s.
+    /// Collect bids for so long after the order is posted, for example 20s. Where the price climbs (price.startPerHour): until a provider took the
+    /// order, at most so long, and hand it the manifest.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub wait: Option<Duration>,
     /// Do not ask before money goes into escrow.
@@ -67,6 +75,12 @@ pub struct Requested {
     pub deposit: MicroUnits,
     /// The most it may cost in an hour.
     pub max_per_hour: MicroUnits,
+    /// What it pays in an hour at first, where the price climbs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_per_hour: Option<MicroUnits>,
+    /// Seconds from the first price to the highest, where it climbs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub climb: Option<u32>,
     /// Seconds that the deposit must cover.
     pub min_duration: u32,
     /// Seconds after which it ends.
@@ -86,6 +100,9 @@ pub struct Requested {
     pub transactions: Vec<Transaction>,
     /// What came within `--wait`.
     pub bids: Vec<BidRow>,
+    /// What became of it within `--wait`, where its price climbs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filled: Option<Filled>,
 }
 
 /// Runs the verb.
@@ -121,14 +138,14 @@ pub async fn run(args: &RequestArgs) -> Result<(), TenantError> {
     // Before the transaction: without its salt the manifest could never be shown to fit the order.
     let state_file = market.order_file(order.id());
     let base = args.file.parent().unwrap_or(Path::new("."));
-    Kept::of(
+    let kept = Kept::of(
         &wish,
         &order,
         market.contracts.chain.0,
         market.contracts.directory,
         base,
-    )?
-    .write(&state_file)?;
+    )?;
+    kept.write(&state_file)?;
     answered.state_file = Some(state_file);
 
     let sender = market.sender(&key)?;
@@ -154,17 +171,24 @@ pub async fn run(args: &RequestArgs) -> Result<(), TenantError> {
     progress(Transaction::from(&sent).line());
 
     if let Some(wait) = args.wait {
-        progress(format_args!(
-            "order {} posted, waiting {} for bids (Ctrl-C stops the waiting, not the order)",
-            order.id().0,
-            format_seconds(wait.as_secs())
-        ));
-        let until = tokio::time::Instant::now() + wait;
-        following.until(sent.mined.block_number).await?;
-        tokio::time::sleep_until(until).await;
-        let view = following.view().await?;
-        let state = find_order(&view.head.book, order.id())?;
-        answered.bids = bid_rows(&market, &view, state);
+        let first = following.until(sent.mined.block_number).await?;
+        match order.trade_form() {
+            Some(TradeForm::Auction) | None => {
+                progress(format_args!(
+                    "order {} posted, waiting {} for bids (Ctrl-C stops the waiting, not the order)",
+                    order.id().0,
+                    format_seconds(wait.as_secs())
+                ));
+                tokio::time::sleep(wait).await;
+                let view = following.view().await?;
+                let state = find_order(&view.head.book, order.id())?;
+                answered.bids = bid_rows(&market, &view, state);
+            }
+            Some(TradeForm::Dutch) => {
+                answered.filled =
+                    filled(&market, &mut following, first, order.id(), &key, &kept, wait).await?;
+            }
+        }
     }
     answer(args.tenant.output, &answered, told)
 }
@@ -191,6 +215,7 @@ fn describe(
     order: &Order,
     token: &ListedToken,
 ) -> Result<Requested, TenantError> {
+    let dutch = order.trade_form() == Some(TradeForm::Dutch);
     Ok(Requested {
         order_hash: order.id(),
         posted: false,
@@ -199,6 +224,8 @@ fn describe(
         currency: market.currency(token.index),
         deposit: MicroUnits(order.deposit),
         max_per_hour: MicroUnits(order.maxRate.to::<u64>()),
+        start_per_hour: dutch.then(|| MicroUnits(order.startRate.to::<u64>())),
+        climb: dutch.then_some(order.climb),
         min_duration: order.minDuration,
         max_duration: order.maxDuration,
         expires_at: u64::from(order.expiry),
@@ -209,6 +236,7 @@ fn describe(
         state_file: None,
         transactions: Vec::new(),
         bids: Vec::new(),
+        filled: None,
     })
 }
 
@@ -276,13 +304,7 @@ fn told(requested: &Requested) -> String {
         ),
         ("tenant", requested.tenant.to_string()),
         ("deposit", format!("{} {}", requested.deposit, requested.currency)),
-        (
-            "price",
-            format!(
-                "at most {} {} an hour",
-                requested.max_per_hour, requested.currency
-            ),
-        ),
+        ("price", price(requested)),
         (
             "duration",
             format!(
@@ -309,11 +331,35 @@ fn told(requested: &Requested) -> String {
         text.push('\n');
         text.push_str(&bid_table(&requested.bids));
     }
+    if let Some(filled) = &requested.filled {
+        text.push_str(&filled.told());
+    }
     if requested.posted {
-        text.push_str(&format!(
-            "\nNext: leaseport bids {0}\n      leaseport accept {0} --cheapest\n",
-            requested.order_hash.0
-        ));
+        text.push_str(&next(requested));
     }
     text
+}
+
+fn price(requested: &Requested) -> String {
+    let (most, currency) = (requested.max_per_hour, &requested.currency);
+    match requested.start_per_hour.zip(requested.climb) {
+        None => format!("at most {most} {currency} an hour"),
+        Some((first, climb)) => format!(
+            "{first} {currency} an hour at first, {most} after {}",
+            format_seconds(climb.into())
+        ),
+    }
+}
+
+fn next(requested: &Requested) -> String {
+    let order = requested.order_hash.0;
+    match (&requested.filled, requested.start_per_hour) {
+        (Some(filled), _) => filled.next(),
+        (None, Some(_)) => format!(
+            "\nNext: leaseport lease ls, until a provider took it; then leaseport manifest push LEASE\n      leaseport cancel {order}\n"
+        ),
+        (None, None) => {
+            format!("\nNext: leaseport bids {order}\n      leaseport accept {order} --cheapest\n")
+        }
+    }
 }

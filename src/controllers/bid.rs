@@ -27,6 +27,7 @@ use crate::{
 const POLICY: Policy = Policy {
     bind_within: Duration::from_secs(2),
     hold_for: Duration::from_secs(30),
+    fill_for: Duration::from_secs(600),
     keep_for: Duration::from_secs(600),
 };
 
@@ -88,6 +89,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
                         error.to_string(),
                     )
                     .await;
+                if *action == Action::Hold {
+                    unheld(context, &sight, &latest, &error).await;
+                }
                 return Outcome::Failed;
             }
         }
@@ -144,6 +148,8 @@ async fn act(
         held: &sight.held,
         chain: market.chain,
         lease_book: market.lease_book,
+        order: sight.order.as_ref().map(|posted| posted.order.as_ref()),
+        lane: sight.lane,
         posted: sight.observed.posted,
     };
     hands.run(action).await
@@ -202,7 +208,7 @@ async fn report(
     };
     set(POSTED, posted, "the signature was handed over");
     let ready = match phase {
-        Phase::Holding | Phase::Signed | Phase::Posted => Status::True,
+        Phase::Holding | Phase::Filling | Phase::Signed | Phase::Posted => Status::True,
         Phase::Won | Phase::Lost | Phase::Expired | Phase::Refused => Status::False,
     };
     set(READY, ready, "still in play");
@@ -211,6 +217,26 @@ async fn report(
         Ok(status::Written::Changed(written)) => Ok(*written),
         Ok(status::Written::Unchanged) => Ok(latest.clone()),
         Err(error) => Err(unwritten("ComputeBid", latest.metadata.name.as_ref(), &error)),
+    }
+}
+
+/// Says on the bid why its capacity cannot be held, such as the words of an admission policy. That it cannot be written changes nothing: the event
+/// says the same, and the hold is tried again.
+async fn unheld(context: &Context, sight: &BidSight, latest: &ComputeBid, error: &ActError) {
+    let mut next = latest.status.clone().unwrap_or_default();
+    let message: String = error.to_string().chars().take(1024).collect();
+    condition::set(
+        &mut next.conditions,
+        HELD,
+        Status::False,
+        error.reason(),
+        &message,
+        latest.metadata.generation,
+        time_of(clock::wall().0),
+    );
+    let api = Api::<ComputeBid>::namespaced(context.client().clone(), &sight.home);
+    if let Err(error) = status::write(&api, MANAGER, latest, &next, &[]).await {
+        unwritten("ComputeBid", latest.metadata.name.as_ref(), &error);
     }
 }
 
@@ -232,6 +258,7 @@ fn held_nodes(sight: &BidSight) -> Vec<HeldNode> {
 const fn api_phase(phase: Phase) -> BidPhase {
     match phase {
         Phase::Holding => BidPhase::Holding,
+        Phase::Filling => BidPhase::Filling,
         Phase::Signed => BidPhase::Signed,
         Phase::Posted => BidPhase::Posted,
         Phase::Won => BidPhase::Won,
@@ -244,6 +271,7 @@ const fn api_phase(phase: Phase) -> BidPhase {
 const fn label(phase: Phase) -> &'static str {
     match phase {
         Phase::Holding => "Holding",
+        Phase::Filling => "Filling",
         Phase::Signed => "Signed",
         Phase::Posted => "Posted",
         Phase::Won => "Won",

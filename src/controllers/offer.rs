@@ -15,13 +15,14 @@ use super::context::{Context, MANAGER, gauge, ungauge, unwritten};
 use crate::{
     api::{
         ComputeBid, ComputeOffer,
-        bid::{BidPhase, ComputeBidSpec},
+        bid::{BidForm, BidPhase, ComputeBidSpec},
         condition::{self, NODES_FOUND, PROVIDER_READY, READY, Status},
         offer::{BidCounts, ComputeOfferStatus, RefusalCount, ResourceAmounts},
         reference::LocalRef,
     },
     core::{
         book::OrderState,
+        documents::order::TradeForm,
         ids::{Generation, Lane, OrderHash},
         market::{
             admission::{Quote, Verdict},
@@ -278,6 +279,10 @@ fn object(
             market_ref: sight.provider.spec.market_ref.clone(),
             provider_ref: offer.spec.provider_ref.clone(),
             offer_ref: LocalRef::new(offer.name_any()),
+            form: match quote.form {
+                TradeForm::Auction => BidForm::Auction,
+                TradeForm::Dutch => BidForm::Dutch,
+            },
             order_hash: hash,
             tenant: order.posted.order.tenant.to_string(),
             needs: String::from_utf8_lossy(&order.posted.needs).into_owned(),
@@ -426,9 +431,12 @@ fn counted(old: BidCounts, sight: &OfferSight) -> BidCounts {
             BidPhase::Won => BidEnd::Won,
             BidPhase::Lost | BidPhase::Expired => BidEnd::Lost,
             // One that was never signed was never a bid to anybody.
-            BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted | BidPhase::Refused => {
-                return None;
-            }
+            BidPhase::Holding
+            | BidPhase::Held
+            | BidPhase::Filling
+            | BidPhase::Signed
+            | BidPhase::Posted
+            | BidPhase::Refused => return None,
         };
         Some((bid.metadata.uid.as_deref()?, end))
     });

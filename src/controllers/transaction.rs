@@ -127,6 +127,7 @@ fn spent(phase: TransactionPhase, status: Option<&ComputeTransactionStatus>) -> 
 const fn intent_label(kind: IntentKind) -> &'static str {
     match kind {
         IntentKind::PostBid => "PostBid",
+        IntentKind::Fill => "Fill",
         IntentKind::Start => "Start",
         IntentKind::Decline => "Decline",
         IntentKind::Report => "Report",

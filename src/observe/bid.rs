@@ -15,22 +15,23 @@ use super::{
 use crate::{
     api::{
         ComputeBid, ComputeProvider,
-        bid::BidPhase,
+        bid::{BidForm, BidPhase},
         condition::{self, READY},
         transaction::IntentKind,
     },
     core::{
-        book::{LeasePhase, OrderPhase},
+        book::{LeasePhase, OrderPhase, PostedOrder},
         documents::{
             acts::seconds40,
             bid::{Bid, LaneUse, SignedBid, lanes_hash},
             needs::{Needs, NeedsError},
+            order::TradeForm,
         },
         ids::{Generation, IdError, Lane, LeaseId, OrderHash, ProviderId},
         money::{MicroUnits, MoneyError, RatePerHour},
         plan::{
             bid::{HoldSide, Observed, OrderSide, Phase},
-            duty::Trust,
+            duty::{Sent, Trust},
         },
         time::{ChainSeconds, Now},
         view::ChainView,
@@ -90,6 +91,8 @@ pub struct BidSight {
     pub lane: LaneUse,
     /// With its signature, once recorded.
     pub signed: Option<SignedBid>,
+    /// The order, where the newest block has it.
+    pub order: Option<Arc<PostedOrder>>,
     /// What the order asks for.
     pub needs: Needs,
     /// Its provider.
@@ -137,8 +140,23 @@ impl Eyes {
         let side = view
             .as_deref()
             .map_or(OrderSide::Gone, |view| order_side(view, order, lease_id));
+        let posted = view
+            .as_deref()
+            .and_then(|view| view.head.book.orders().get(&order))
+            .map(|found| Arc::clone(&found.posted));
+        let form = form(&bid);
+        let kind = match form {
+            TradeForm::Auction => IntentKind::PostBid,
+            TradeForm::Dutch => IntentKind::Fill,
+        };
+        let transaction = sent(&self.stores.transactions, &uid, kind, &bid.spec.order_hash);
+        let promised = match form {
+            TradeForm::Auction => signed.is_some(),
+            TradeForm::Dutch => transaction != Sent::Never,
+        };
         let since = market.as_ref().map_or(now.wall, |market| market.since);
         let observed = Observed {
+            form,
             phase: phase(&bid),
             // Without the provider nothing can be signed or posted for it; that is not a reason to end anything.
             trust: if id.is_some() {
@@ -150,13 +168,8 @@ impl Eyes {
             deadline: ChainSeconds(document.deadline.to::<u64>()),
             order: side,
             hold: hold_side(&held, &bid, needs.replicas, pods, now),
-            posted: sent(
-                &self.stores.transactions,
-                &uid,
-                IntentKind::PostBid,
-                &bid.spec.order_hash,
-            ),
-            signed_for_ms: signed.as_ref().map(|_| age(&held, now)),
+            posted: transaction,
+            promised_for_ms: promised.then(|| age(&held, now)),
             handed_over: side == OrderSide::Ours
                 && self.handed_over(view.as_deref(), lease_id, order, &home, &bid),
             ended_for_ms: ended_for(&bid, now),
@@ -168,6 +181,7 @@ impl Eyes {
             document,
             lane,
             signed,
+            order: posted,
             needs,
             provider,
             market,
@@ -217,6 +231,13 @@ impl Eyes {
     }
 }
 
+fn form(bid: &ComputeBid) -> TradeForm {
+    match bid.spec.form {
+        BidForm::Auction => TradeForm::Auction,
+        BidForm::Dutch => TradeForm::Dutch,
+    }
+}
+
 fn phase(bid: &ComputeBid) -> Phase {
     match bid
         .status
@@ -225,6 +246,7 @@ fn phase(bid: &ComputeBid) -> Phase {
         .unwrap_or_default()
     {
         BidPhase::Holding | BidPhase::Held => Phase::Holding,
+        BidPhase::Filling => Phase::Filling,
         BidPhase::Signed => Phase::Signed,
         BidPhase::Posted => Phase::Posted,
         BidPhase::Won => Phase::Won,

@@ -225,11 +225,13 @@ impl Eyes {
         view: &ChainView,
         id: ProviderId,
     ) -> Result<(Address, u32), NoBidder> {
-        let without_role = || NoBidder {
+        let without_role = || {
+            NoBidder {
             reason: "NoBidKey",
             message:
-                "the bids wallet's key has no bid role on chain yet: add it with leaseport provider register"
+                "the bids wallet's key has no bid role on chain yet: the owner adds it with leaseport provider key add"
                     .to_owned(),
+        }
         };
         let wallet = &provider.spec.wallets.bids;
         let home = provider.namespace().unwrap_or_default();
@@ -288,7 +290,7 @@ pub fn in_play(bid: &ComputeBid) -> bool {
         .and_then(|status| status.phase)
         .unwrap_or_default()
     {
-        BidPhase::Holding | BidPhase::Held | BidPhase::Signed | BidPhase::Posted => true,
+        BidPhase::Holding | BidPhase::Held | BidPhase::Filling | BidPhase::Signed | BidPhase::Posted => true,
         BidPhase::Won | BidPhase::Lost | BidPhase::Expired | BidPhase::Refused => false,
     }
 }

@@ -39,7 +39,7 @@ const BIDS: Metric = Metric {
     labels: &[Label {
         name: "outcome",
         values: Values::Words(&[
-            "Held", "Holding", "Signed", "Posted", "Won", "Lost", "Expired", "Refused",
+            "Held", "Holding", "Filling", "Signed", "Posted", "Won", "Lost", "Expired", "Refused",
         ]),
     }],
     help: "Bids by how they ended or what step they reached",

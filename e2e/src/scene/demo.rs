@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
+use super::Release;
 use super::ledger::Micro;
 use super::patience::{eventually, within};
-use super::stage::{Cuts, Scene, SceneOptions};
+use super::stage::{Cuts, Ends, Scene, SceneOptions};
 use super::tenant::{Sent, Wish, sent};
 use crate::World;
-use crate::world::Options;
+use crate::world::{NodeChoice, Options};
 
 /// How long the demo's lease runs by the chain's clock.
 const BILLED: u64 = 30;
@@ -77,14 +78,17 @@ pub fn play(world: Options) -> Result<()> {
         before.down()?;
     }
     let options = SceneOptions {
-        world,
+        world: Options {
+            node: NodeChoice::Required,
+            ..world
+        },
         cuts: Cuts::Never,
         // What closes by agreement is claimable at once; what is settled before vests.
         report_every: "10s",
         settle_every: "1h",
         tenant_dollars: 100,
     };
-    let mut scene = Scene::up(&options, &mut |step| story.tell(step))?;
+    let (mut scene, release) = install(&options, &story)?;
     let metrics = metrics(&mut scene)?;
     story.tell(&metrics);
     let ledger = &scene.ledger;
@@ -172,8 +176,27 @@ pub fn play(world: Options) -> Result<()> {
         Ok((!namespaces.contains(&name)).then_some(()))
     })?;
     story.tell("the lease's namespace is gone, the GPUs are free again");
-    println!("\n{}\n{metrics}", hints(&scene));
+    println!("\n{}\n{metrics}", hints(&scene, &release));
     Ok(())
+}
+
+/// A market, and a provider on it by the commands of docs/quickstart-provider.md.
+fn install(options: &SceneOptions, story: &Story) -> Result<(Scene, Release)> {
+    let (mut scene, release) = Scene::before_release(options, Ends::ByDown, &mut |step| story.tell(step))?;
+    let (took, _) = release.install(&release.helm, &[])?;
+    story.tell(&format!(
+        "helm install leaseport charts/leaseport: two operators are ready after {:.1} s",
+        took.as_secs_f64()
+    ));
+    scene.furnish(&release, &mut |step| story.tell(step))?;
+    let gateway = Release::with_gateway();
+    let gateway: Vec<&str> = gateway.iter().map(String::as_str).collect();
+    release.upgrade(&release.helm, &gateway)?;
+    scene.release_serves()?;
+    story.tell("helm upgrade with a gateway on a node port: market, wallets, provider and offer are Ready");
+    release.verb(&release.helm, "test", &[])?;
+    story.tell("helm test: leaseport check finds everything as it should be");
+    Ok((scene, release))
 }
 
 /// Claims until all that was paid has left the book but for the protocol's fee.
@@ -312,18 +335,18 @@ impl Sheet {
 fn metrics(scene: &mut Scene) -> Result<String> {
     Ok(match scene.start_prometheus()? {
         Some(prometheus) => format!(
-            "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards there ask for it",
+            "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards in charts/leaseport/files ask for it",
             prometheus.address
         ),
         None => format!(
-            "the operator's metrics are at http://{}/metrics; for a Prometheus beside the demo, {}",
+            "the leading operator's metrics are at http://{}/metrics; for a Prometheus beside the demo, {}",
             scene.operator_ops,
             super::prometheus::REMEDY
         ),
     })
 }
 
-fn hints(scene: &Scene) -> String {
+fn hints(scene: &Scene, release: &Release) -> String {
     let state = scene.world.state();
     let tenant = [
         format!("LEASEPORT_RPC_URL={}", scene.ledger.rpc_url),
@@ -336,10 +359,11 @@ fn hints(scene: &Scene) -> String {
         "LEASEPORT_LOCAL=true".to_owned(),
     ];
     let program = scene.leaseport.path().display();
+    let helm = release.helm.program().display();
     format!(
         "Everything still runs. As the administrator:\n  export KUBECONFIG={} PATH={}:$PATH\n  kubectl get leaseport -A\n  kubectl -n gpu-provider get \
-         computetransactions,computeleases,events\nAs the tenant:\n  export {}\n  {program} request -f {} --wait 5s --yes\n  {program} lease ls --all\nLogs \
-         of the operator and the gateway are in {}.\n`make down` ends it.",
+         computetransactions,computeleases,events\n  kubectl -n leaseport-system logs deployment/leaseport-operator\n  {helm} -n leaseport-system status leaseport\nAs the tenant:\n  export {}\n  {program} request -f {} --wait 5s --yes\n  {program} lease ls --all\nLogs \
+         of the world's own parts are in {}.\n`make down` ends it.",
         state.kubeconfig.display(),
         state.bin_dir.display(),
         tenant.join(" "),

@@ -14,7 +14,7 @@ use super::cast::Cast;
 use super::container_image::{IMAGE, load};
 use super::founding::{deploy, gateway_identity, printed, register};
 use super::ledger::Ledger;
-use super::stage::{SYSTEM_NAMESPACE, Scene, SceneOptions};
+use super::stage::{Ends, SYSTEM_NAMESPACE, Scene, SceneOptions};
 use super::{admin, condition, eventually, within};
 use crate::World;
 use crate::world::{Options, Services};
@@ -34,7 +34,7 @@ impl Scene {
     /// # Errors
     /// The first step that failed, with what the program said.
     pub fn up_in_pods(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<Self> {
-        let (mut scene, overlay) = Self::before_pods(options, say)?;
+        let (mut scene, overlay) = Self::before_pods(options, Ends::WithTheScene, say)?;
         admin::definitions(&scene.world)?;
         let deploy_folder = workspace().join("deploy");
         let readme = fs::read_to_string(deploy_folder.join("README.md")).context("deploy/README.md")?;
@@ -60,14 +60,23 @@ impl Scene {
 
     /// All that comes before anything of ours is installed: a world, the image on its node, a market, a provider that is registered with the
     /// gateway's pin. The folder holds the gateway's certificate and key.
-    pub(super) fn before_pods(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<(Self, PathBuf)> {
+    pub(super) fn before_pods(
+        options: &SceneOptions,
+        ends: Ends,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(Self, PathBuf)> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
         let home = run_dir.join("home");
+        say("building the leaseport binary, where that is not done yet");
         let leaseport = Leaseport::find(&home)?;
-        let world = World::up(&Options {
+        let mut world = World::up(&Options {
             services: Services::KubeProxy,
             ..options.world.clone()
         })?;
+        match ends {
+            Ends::WithTheScene => {}
+            Ends::ByDown => world.keep(),
+        }
         say("the world is up: control plane, node with GPUs and kube-proxy, chain");
         fs::create_dir_all(&home)?;
         let image = load(&world, &leaseport)?;
@@ -164,6 +173,22 @@ impl Scene {
                 .parse()?,
             OPS_PORT,
         ))
+    }
+
+    /// Where each replica of the operator shows its metrics; a process has no pods.
+    pub(super) fn operator_addresses(&self) -> Result<Vec<SocketAddr>> {
+        let pods = self.own_pods()?;
+        let addresses: Vec<SocketAddr> = pods
+            .iter()
+            .filter(|pod| pod["metadata"]["labels"]["app.kubernetes.io/component"] == "operator")
+            .filter_map(|pod| pod["status"]["podIP"].as_str()?.parse().ok())
+            .map(|ip| SocketAddr::new(ip, OPS_PORT))
+            .collect();
+        Ok(if addresses.is_empty() {
+            vec![self.operator_ops]
+        } else {
+            addresses
+        })
     }
 
     /// Deletes one of our own pods and waits until it is gone and its successor is ready.

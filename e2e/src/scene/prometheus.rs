@@ -1,5 +1,5 @@
 //! A real Prometheus beside a scene: it scrapes the operator and evaluates the alerts of deploy/observability, and answers the queries of the
-//! dashboards there. Debian's program is used where it is installed; nothing is installed here.
+//! chart's dashboards. Debian's program is used where it is installed; nothing is installed here.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,8 +20,15 @@ pub const PROMETHEUS: &str = "prometheus";
 pub const REMEDY: &str = "install it (Debian and Ubuntu: `apt-get install prometheus`)";
 
 const START: Duration = Duration::from_secs(30);
-/// Where alerts and dashboards are.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/observability");
+/// Alerts as the chart renders them, and dashboards as it takes them.
+const RULES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../deploy/observability/prometheus-rules.yaml"
+);
+const DASHBOARDS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../charts/leaseport/files/dashboards"
+);
 
 /// A running Prometheus.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +47,7 @@ pub struct Query {
 }
 
 impl Scene {
-    /// Starts a Prometheus that scrapes the operator every second; none where none is installed.
+    /// Starts a Prometheus that scrapes every replica of the operator each second; none where none is installed.
     ///
     /// # Errors
     /// It is installed and does not start.
@@ -51,9 +58,14 @@ impl Scene {
         let home = self.world.state().run_dir.join("prometheus");
         fs::create_dir_all(&home)?;
         fs::write(home.join("rules.yml"), rules()?)?;
+        let targets: Vec<String> = self
+            .operator_addresses()?
+            .iter()
+            .map(|address| format!("'{address}'"))
+            .collect();
         let config = format!(
-            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [rules.yml]\nscrape_configs:\n  - job_name: leaseport-operator\n    static_configs: [{{ targets: ['{}'] }}]\n",
-            self.operator_ops
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [rules.yml]\nscrape_configs:\n  - job_name: leaseport-operator\n    static_configs: [{{ targets: [{}] }}]\n",
+            targets.join(", ")
         );
         let file = home.join("prometheus.yml");
         fs::write(&file, config)?;
@@ -118,7 +130,7 @@ impl Prometheus {
 
 /// What is under `spec:` of the PrometheusRule, which is an ordinary rule file.
 fn rules() -> Result<String> {
-    let text = fs::read_to_string(Path::new(FOLDER).join("prometheus-rules.yaml"))?;
+    let text = fs::read_to_string(RULES)?;
     let (_, spec) = text
         .split_once("\nspec:\n")
         .context("prometheus-rules.yaml has no spec")?;
@@ -135,7 +147,7 @@ fn rules() -> Result<String> {
 pub fn dashboard_queries() -> Result<Vec<Query>> {
     let mut queries = Vec::new();
     for file in ["provider.json", "operator.json"] {
-        let path = Path::new(FOLDER).join("dashboards").join(file);
+        let path = Path::new(DASHBOARDS).join(file);
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
         for panel in dashboard["panels"].as_array().into_iter().flatten() {
             for target in panel["targets"].as_array().into_iter().flatten() {

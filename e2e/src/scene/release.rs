@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::binary::workspace;
 use super::container_image::IMAGE;
 use super::pod::NODE_PORT;
-use super::stage::{PROVIDER_NAMESPACE, Scene, SceneOptions};
-use crate::chart::{ChartTools, Helm, NAMESPACE, RELEASE, folder};
+use super::stage::{Ends, PROVIDER_NAMESPACE, Scene, SceneOptions};
+use crate::chart::{Helm, NAMESPACE, RELEASE, folder};
 
 /// How long helm waits for pods.
 const PATIENCE: &str = "--timeout=90s";
@@ -22,26 +22,23 @@ const PATIENCE: &str = "--timeout=90s";
 pub struct Release {
     /// helm 4 with the world's kubeconfig.
     pub helm: Helm,
-    /// helm 3 with the world's kubeconfig.
-    pub helm3: Helm,
     values: PathBuf,
     certificate: PathBuf,
 }
 
 impl Scene {
-    /// A world with a market and a registered provider, the image on its node and the namespace of deploy/namespace.yaml: all that an admin
-    /// has before `helm install`.
+    /// A world with a market and a registered provider and the image on its node: all that an admin has before `helm install`.
     ///
     /// # Errors
     /// The first step that failed, with what the program said.
-    pub fn before_release(options: &SceneOptions, say: &mut dyn FnMut(&str)) -> Result<(Self, Release)> {
+    pub fn before_release(
+        options: &SceneOptions,
+        ends: Ends,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(Self, Release)> {
         let run_dir = std::path::absolute(&options.world.run_dir)?;
-        let tools = ChartTools::prepare(&run_dir.join("helm"))?;
-        let (scene, certificate) = Self::before_pods(options, say)?;
-        let namespace = workspace().join("deploy/namespace.yaml").display().to_string();
-        scene
-            .world
-            .kubectl(&["apply", "--server-side", "--filename", &namespace])?;
+        let helm = Helm::prepare(&run_dir.join("helm"))?;
+        let (scene, certificate) = Self::before_pods(options, ends, say)?;
         let (repository, tag) = IMAGE.rsplit_once(':').context(IMAGE)?;
         // There is no DNS here and no registry.
         let values = json!({
@@ -53,12 +50,23 @@ impl Scene {
         fs::write(&path, values.to_string())?;
         let kubeconfig = scene.world.kubeconfig().to_owned();
         let release = Release {
-            helm: tools.helm.on(&kubeconfig),
-            helm3: tools.helm3.on(&kubeconfig),
+            helm: helm.on(&kubeconfig),
             values: path,
             certificate,
         };
         Ok((scene, release))
+    }
+
+    /// The namespace of deploy/namespace.yaml, which enforces pod security level `restricted`, for a release that `--create-namespace` is not
+    /// to make one for.
+    ///
+    /// # Errors
+    /// The API server said no.
+    pub fn restricted_namespace(&self) -> Result<()> {
+        let namespace = workspace().join("deploy/namespace.yaml").display().to_string();
+        self.world
+            .kubectl(&["apply", "--server-side", "--filename", &namespace])?;
+        Ok(())
     }
 
     /// The admin's objects, once the definitions are served, and the gateway's certificate; then everything of ours Ready.
@@ -102,7 +110,18 @@ impl Release {
         let values = self.values.display().to_string();
         self.act(
             helm,
-            &[&["install", RELEASE, "--wait", "--values", &values], more].concat(),
+            &[
+                &[
+                    "install",
+                    RELEASE,
+                    "--create-namespace",
+                    "--wait",
+                    "--values",
+                    &values,
+                ],
+                more,
+            ]
+            .concat(),
         )
     }
 

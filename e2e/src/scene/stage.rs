@@ -42,6 +42,15 @@ pub enum Cuts {
     Never,
 }
 
+/// When a world of pods ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// With the scene's value, whatever failed.
+    WithTheScene,
+    /// By `make down` alone.
+    ByDown,
+}
+
 /// What a scene is asked to be.
 #[derive(Clone, Debug)]
 pub struct SceneOptions {

@@ -1,6 +1,7 @@
 //! charts/leaseport through both helms, without a cluster: what it renders, what it refuses, and that deploy/ is made of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod airgap;
 mod manifests;
 mod mistakes;
 mod rendered;

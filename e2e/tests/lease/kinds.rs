@@ -239,7 +239,7 @@ pub(crate) fn each_heals(shared: &mut Shared) -> Result<()> {
         scene,
         "computeprovider/second",
         "False",
-        &["wallets.duty", stranger, "addKey"],
+        &["wallets.duty", stranger, "provider key add"],
     )?;
     second["spec"]["wallets"]["duty"]["name"] = json!("duty");
     apply(scene, &second)?;

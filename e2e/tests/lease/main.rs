@@ -5,6 +5,7 @@
 
 mod close;
 mod disputes;
+mod dutch;
 mod examples;
 mod failover;
 mod flow;
@@ -126,6 +127,14 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_job_whose_tenant_never_comes_back_ends_with_its_lease_and_costs_what_ran",
         jobs::left_by_its_tenant,
+    ),
+    (
+        "an_order_whose_price_climbs_is_taken_once_it_pays_enough_and_nobody_accepts",
+        dutch::taken,
+    ),
+    (
+        "an_order_that_pays_too_little_so_far_holds_nothing_and_is_not_refused",
+        dutch::waited_for,
     ),
     (
         "a_voucher_makes_what_the_tenant_signed_claimable_at_once",

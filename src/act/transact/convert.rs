@@ -393,7 +393,7 @@ macro_rules! same_words {
 }
 
 same_words!(Phase, TransactionPhase, phase_from, phase_to: Created, Pending, Mined, Final, Failed, Abandoned);
-same_words!(IntentKind, ApiKind, kind_from, kind_to: PostBid, Start, Decline, Report, Settle, Redeem, Waive, Stop, Finalize, CloseBoth, Claim, Approve, Answer, Conclude, Withdraw);
+same_words!(IntentKind, ApiKind, kind_from, kind_to: PostBid, Fill, Start, Decline, Report, Settle, Redeem, Waive, Stop, Finalize, CloseBoth, Claim, Approve, Answer, Conclude, Withdraw);
 
 /// Wei that waiting transactions may still take from the balance: gas at its worst, and value.
 pub(super) fn reserved(list: &[Record]) -> U256 {

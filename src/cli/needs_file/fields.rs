@@ -206,6 +206,12 @@ pub struct Price {
     pub currency: Option<String>,
     /// The most it may cost in an hour.
     pub max_per_hour: Amount,
+    /// What it pays in an hour at first. Then the first provider to take it has it, at what it pays at that moment, and there is nothing to accept.
+    #[serde(default)]
+    pub start_per_hour: Option<Amount>,
+    /// How long the price takes from startPerHour to maxPerHour, at most 24h; 5m when left out.
+    #[serde(default)]
+    pub climb: Option<String>,
 }
 
 /// How long it runs.

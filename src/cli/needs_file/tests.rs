@@ -1,5 +1,6 @@
 //! What a needs file becomes, and how each bad field is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use alloy::primitives::aliases::U48;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -167,4 +168,35 @@ proptest! {
         let result = wish(&FILE.replace("128Gi", &value));
         prop_assert!(result.is_ok() || result.is_err());
     }
+}
+
+#[test]
+fn a_price_that_starts_somewhere_makes_a_dutch_order_that_climbs_to_the_highest() {
+    let order = |price: &str| {
+        let text = FILE.replace("{currency: tUSD, maxPerHour: 2.5}", price);
+        wish(&text).map(|wish| wish.order(Address::repeat_byte(9), &listed()[0], 1_000, B256::ZERO))
+    };
+    let auction = order("{currency: tUSD, maxPerHour: 2.5}").unwrap();
+    assert_eq!(
+        (auction.form, auction.startRate, auction.climb),
+        (0, U48::ZERO, 0)
+    );
+    let dutch = order("{currency: tUSD, maxPerHour: 2.5, startPerHour: 1, climb: 90s}").unwrap();
+    assert_eq!(
+        (dutch.form, dutch.startRate, dutch.maxRate, dutch.climb),
+        (1, U48::from(1_000_000), U48::from(2_500_000), 90)
+    );
+    let default = order("{currency: tUSD, maxPerHour: 2.5, startPerHour: 0}").unwrap();
+    assert_eq!((default.form, default.climb), (1, 300));
+}
+
+#[rstest]
+#[case("{maxPerHour: 2.5, startPerHour: 2.6}", "price.startPerHour")]
+#[case("{maxPerHour: 2.5, climb: 1m}", "price.climb")]
+#[case("{maxPerHour: 2.5, startPerHour: 1, climb: 25h}", "price.climb")]
+#[case("{maxPerHour: 2.5, startPerHour: 1, climb: soon}", "price.climb")]
+fn a_climb_that_cannot_be_is_refused_by_its_field(#[case] price: &str, #[case] field: &str) {
+    let text = FILE.replace("{currency: tUSD, maxPerHour: 2.5}", price);
+    let error = wish(&text).unwrap_err().to_string();
+    assert!(error.contains(field), "{error}");
 }

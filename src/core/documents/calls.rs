@@ -81,6 +81,35 @@ pub fn accept(order: &Order, bid: &Bid, lanes: &[LaneUse], signature: &[u8]) -> 
     )
 }
 
+/// `fill` of a dutch order of one lot that anyone may fill, at its rate of the block it is mined in.
+#[must_use]
+pub fn fill(
+    order: &Order,
+    provider: ProviderId,
+    lane: LaneUse,
+    bond: MicroUnits,
+    liability: MicroUnits,
+) -> Bytes {
+    call::<(
+        Order,
+        Uint32,
+        sol_data::Array<Uint64>,
+        Uint64,
+        Uint64,
+        sol_data::Array<Hash>,
+    )>(
+        &format!("fill({ORDER},uint32,uint64[],uint64,uint64,bytes32[])"),
+        &(
+            order.clone(),
+            provider.0,
+            vec![lane.to_u64()],
+            bond.0,
+            liability.0,
+            Vec::new(),
+        ),
+    )
+}
+
 /// `start`: `base` in seconds of the lane, at least anything ever signed for it; `bindings` hashes what was bound.
 #[must_use]
 pub fn start(terms: &Terms, base: u32, bindings: B256) -> Bytes {
@@ -267,6 +296,16 @@ mod tests {
             ("cancelOrder", cancel_order(&order)),
             ("publishBid", post_bid(&Bytes::new())),
             ("accept", accept(&order, &bid, &[], &[])),
+            (
+                "fill",
+                fill(
+                    &order,
+                    ProviderId(1),
+                    LaneUse::from_u64(1).unwrap(),
+                    MicroUnits::ZERO,
+                    MicroUnits::ZERO,
+                ),
+            ),
             ("start", start(&terms(), 0, B256::ZERO)),
             ("decline", decline(&terms(), 1)),
             ("report", report(ProviderId(1), 0, 1, B256::ZERO, &[])),

@@ -3,7 +3,11 @@
 
 #![allow(missing_docs, reason = "sol! also expands items that no comment reaches")]
 
-use alloy::{primitives::B256, sol, sol_types::SolStruct};
+use alloy::{
+    primitives::{B256, aliases::U48},
+    sol,
+    sol_types::SolStruct,
+};
 
 use crate::core::{ids::OrderHash, money::MicroUnits};
 
@@ -116,6 +120,21 @@ impl Order {
             1 => Some(TradeForm::Dutch),
             _ => None,
         }
+    }
+
+    /// What a dutch order pays in an hour so many seconds after its posting: from startRate to maxRate in a straight line, rounded down, then
+    /// maxRate (contracts/src/libraries/Rent.sol, `climbDown`).
+    #[must_use]
+    pub fn climbed(&self, elapsed: u64) -> U48 {
+        if elapsed >= u64::from(self.climb) {
+            return self.maxRate;
+        }
+        let rise = u128::from(self.maxRate.saturating_sub(self.startRate).to::<u64>());
+        let risen = rise
+            .saturating_mul(u128::from(elapsed))
+            .checked_div(self.climb.into())
+            .unwrap_or(0);
+        self.startRate.saturating_add(U48::saturating_from(risen))
     }
 
     /// How time is billed.

@@ -1,7 +1,7 @@
 //! How an order becomes pending leases: by a bid that its tenant accepts, by a provider's fill, or by parts of a standing offer. The only ways
 //! a lease opens.
 
-use alloy::primitives::{B256, U256, aliases::U48};
+use alloy::primitives::{B256, U256};
 
 use super::{Doing, Escrow, LeaseSlot, OrderPhase, Refusal, Signer, merkle, orders::require_tenant};
 use crate::core::{
@@ -97,7 +97,7 @@ impl Escrow {
         }
         let uses = lane_uses(order, lanes)?;
         let price = Price {
-            rate: climbed(order, doing.now.saturating_sub(posted_at)),
+            rate: order.climbed(doing.now.saturating_sub(posted_at)),
             bond: bond.0,
             liability: liability.0,
         };
@@ -262,16 +262,4 @@ fn lane_uses(order: &Order, lanes: &[u64]) -> Result<Vec<LaneUse>, Refusal> {
     }
     let uses: Result<_, _> = lanes.iter().map(|lane| LaneUse::from_u64(*lane)).collect();
     uses.map_err(|_| Refusal::Generation)
-}
-
-/// What a dutch order pays so long after its posting: from startRate to maxRate in a straight line, rounded down, then maxRate.
-fn climbed(order: &Order, elapsed: u64) -> U48 {
-    if elapsed >= u64::from(order.climb) {
-        return order.maxRate;
-    }
-    let rise = u128::from(order.maxRate.saturating_sub(order.startRate).to::<u64>());
-    let risen = (rise * u128::from(elapsed))
-        .checked_div(order.climb.into())
-        .unwrap_or(0);
-    order.startRate.saturating_add(U48::saturating_from(risen))
 }

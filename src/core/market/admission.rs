@@ -149,18 +149,22 @@ pub struct Question<'a> {
     pub standing: OrderStanding,
     /// Time of the newest block; none while no endpoint has answered.
     pub now: Option<ChainSeconds>,
+    /// Time of the block it was posted in; a dutch order's rate climbs from then.
+    pub posted: ChainSeconds,
 }
 
-/// What to sign: for one lot.
+/// What to sign, or to fill at: for one lot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Price of the lot.
+    /// How the order is traded.
+    pub form: TradeForm,
+    /// Price of the lot; of a dutch order the least it was taken for.
     pub rate: RatePerHour,
     /// Bond of the lot.
     pub bond: MicroUnits,
     /// Liability of the lot.
     pub liability: MicroUnits,
-    /// Until when the signature holds, in Unix seconds.
+    /// Until when the signature holds, in Unix seconds; a fill that was sent may be mined as long as the order stands.
     pub deadline: u64,
     /// What was asked for, decoded.
     pub needs: Needs,
@@ -217,7 +221,7 @@ fn weigh(
         return refuse(Reason::OfferPaused, "offer.spec.mode is Paused: set it to Bid");
     }
     let now = is_open(question, offer)?;
-    is_served(order, offer)?;
+    let form = is_served(order, offer)?;
     let needs = read_needs(order, question.needs)?;
     matches_devices(&needs, offer)?;
     matches_policy(&needs, order, offer)?;
@@ -235,7 +239,7 @@ fn weigh(
             ),
         );
     }
-    let rate = price(order, &needs, offer)?;
+    let rate = price(order, form, &needs, offer)?;
     let bond = risk(order, offer, standing)?;
     if let Some(gas) = standing.gas.filter(|gas| gas.cost > gas.left) {
         return refuse(
@@ -264,11 +268,20 @@ fn weigh(
             ),
         );
     }
+    let expiry = u64::from(order.expiry);
+    let deadline = match form {
+        TradeForm::Auction => expiry.min(now.saturating_add(u64::from(offer.bid_lifetime.min(600)))),
+        TradeForm::Dutch => {
+            pays_enough(order, rate, now.saturating_sub(question.posted.0))?;
+            expiry
+        }
+    };
     Ok(Quote {
+        form,
         rate,
         bond,
         liability: offer.liability,
-        deadline: u64::from(order.expiry).min(now.saturating_add(u64::from(offer.bid_lifetime.min(600)))),
+        deadline,
         needs,
     })
 }
@@ -306,17 +319,42 @@ fn is_open(question: &Question<'_>, offer: &OfferPolicy) -> Result<u64, Stop> {
     Ok(now)
 }
 
+/// A dutch order's rate has climbed to what is asked: from then on it only rises, so a fill that is mined later earns no less.
+fn pays_enough(order: &Order, asked: RatePerHour, elapsed: u64) -> Result<(), Stop> {
+    let pays = order.climbed(elapsed).to::<u64>();
+    if pays < asked.get() {
+        return Err(Stop::Wait(format!(
+            "the order pays {} an hour by now, the offer asks {asked}",
+            MicroUnits(pays)
+        )));
+    }
+    Ok(())
+}
+
 /// A kind of trade, billing and token that is sold here.
-fn is_served(order: &Order, offer: &OfferPolicy) -> Result<(), Stop> {
-    match order.trade_form() {
-        Some(TradeForm::Auction) => {}
-        Some(TradeForm::Dutch) | None => {
+fn is_served(order: &Order, offer: &OfferPolicy) -> Result<TradeForm, Stop> {
+    let form = match order.trade_form() {
+        Some(TradeForm::Auction) => TradeForm::Auction,
+        Some(TradeForm::Dutch) if order.eligible == B256::ZERO => TradeForm::Dutch,
+        Some(TradeForm::Dutch) => {
             return refuse(
-                Reason::FormUnsupported,
-                format_args!("order.form is {}: only auctions (0) are served", order.form),
+                Reason::NotEligible,
+                format_args!(
+                    "order.eligible is {}: this provider has no proof that the list holds it; leave it zero",
+                    order.eligible
+                ),
             );
         }
-    }
+        None => {
+            return refuse(
+                Reason::FormUnsupported,
+                format_args!(
+                    "order.form is {}: auctions (0) and dutch orders (1) are served",
+                    order.form
+                ),
+            );
+        }
+    };
     if order.lots != 1 {
         return refuse(
             Reason::LotsUnsupported,
@@ -353,7 +391,7 @@ fn is_served(order: &Order, offer: &OfferPolicy) -> Result<(), Stop> {
             ),
         );
     }
-    Ok(())
+    Ok(form)
 }
 
 fn read_needs(order: &Order, bytes: &[u8]) -> Result<Needs, Stop> {
@@ -476,7 +514,7 @@ fn matches_policy(needs: &Needs, order: &Order, offer: &OfferPolicy) -> Result<(
     Ok(())
 }
 
-fn price(order: &Order, needs: &Needs, offer: &OfferPolicy) -> Result<RatePerHour, Stop> {
+fn price(order: &Order, form: TradeForm, needs: &Needs, offer: &OfferPolicy) -> Result<RatePerHour, Stop> {
     let rate = match offer.prices.rate(needs) {
         Ok(rate) => rate,
         Err(error) => return refuse(Reason::PriceInvalid, error),
@@ -496,12 +534,17 @@ fn price(order: &Order, needs: &Needs, offer: &OfferPolicy) -> Result<RatePerHou
         minDuration: order.minDuration.max(offer.min_duration),
         ..order.clone()
     };
-    let least = least_deposit(&served, rate);
+    // A fill is priced by the block it is mined in: at most the highest rate.
+    let billed = match form {
+        TradeForm::Auction => rate,
+        TradeForm::Dutch => RatePerHour::new(most).unwrap_or(rate),
+    };
+    let least = least_deposit(&served, billed);
     if deposit < least {
         return refuse(
             Reason::DepositTooSmall,
             format_args!(
-                "order.deposit is {deposit}, holdback and {} s at {rate} an hour take {least}: deposit at least that",
+                "order.deposit is {deposit}, holdback and {} s at {billed} an hour take {least}: deposit at least that",
                 served.minDuration
             ),
         );

@@ -17,6 +17,8 @@ pub enum Reason {
     LotsUnsupported,
     /// A way of billing that this offer does not sell.
     BillingUnsupported,
+    /// Only listed providers may fill it.
+    NotEligible,
     /// A flag without meaning to this program.
     FlagsUnknown,
     /// A service level policy, which this program does not serve.
@@ -67,13 +69,14 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for counters that exist before the first event.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::OfferPaused,
         Self::OrderNotOpen,
         Self::OrderExpired,
         Self::FormUnsupported,
         Self::LotsUnsupported,
         Self::BillingUnsupported,
+        Self::NotEligible,
         Self::FlagsUnknown,
         Self::SlaUnsupported,
         Self::TokenMismatch,
@@ -109,6 +112,7 @@ impl Reason {
             Self::FormUnsupported => "FormUnsupported",
             Self::LotsUnsupported => "LotsUnsupported",
             Self::BillingUnsupported => "BillingUnsupported",
+            Self::NotEligible => "NotEligible",
             Self::FlagsUnknown => "FlagsUnknown",
             Self::SlaUnsupported => "SlaUnsupported",
             Self::TokenMismatch => "TokenMismatch",

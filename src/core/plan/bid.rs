@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use super::duty::{Sent, Trust};
-use crate::core::time::ChainSeconds;
+use crate::core::{documents::order::TradeForm, time::ChainSeconds};
 
 /// Where the bid stands; the only state that is remembered, since a signature binds for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Placeholder pods are being bound.
     Holding,
+    /// The fill is on its way: it binds once it is mined, which the order's expiry bounds.
+    Filling,
     /// Signed; binds until its deadline.
     Signed,
     /// Its transaction is mined.
@@ -58,22 +60,24 @@ pub enum HoldSide {
 /// Everything a pass saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observed {
+    /// How the order is traded: a bid is signed for an auction, a dutch order is filled.
+    pub form: TradeForm,
     /// What is recorded.
     pub phase: Phase,
     /// How far the chain view may be trusted.
     pub trust: Trust,
     /// The newest block's time.
     pub now: ChainSeconds,
-    /// Until when the signature binds.
+    /// Until when the signature binds, or a fill may be mined.
     pub deadline: ChainSeconds,
     /// The order.
     pub order: OrderSide,
     /// The hold.
     pub hold: HoldSide,
-    /// The `publishBid` transaction.
+    /// The `publishBid` or `fill` transaction.
     pub posted: Sent,
-    /// Milliseconds since the signature was recorded; none before.
-    pub signed_for_ms: Option<u64>,
+    /// Milliseconds since the signature was recorded or the fill sent; none before.
+    pub promised_for_ms: Option<u64>,
     /// The lease that was won has its own pods bound (or has ended), so the hold has done its duty.
     pub handed_over: bool,
     /// Milliseconds since the bid ended; none before.
@@ -87,6 +91,8 @@ pub struct Policy {
     pub bind_within: Duration,
     /// A hold lasts at most so long after signing (design: 30 s); the signature may outlive it.
     pub hold_for: Duration,
+    /// The same for a fill that was sent: it takes effect without another word, so its hold outlasts a few slow blocks.
+    pub fill_for: Duration,
     /// Ended bids are kept so long for people to read.
     pub keep_for: Duration,
 }
@@ -100,6 +106,8 @@ pub enum Action {
     Sign,
     /// `publishBid` on chain.
     Post,
+    /// `fill` on chain.
+    Fill,
     /// Delete the placeholder pods.
     DropHold,
     /// Record how it stands.
@@ -124,6 +132,7 @@ pub struct Plan {
 pub fn plan(seen: &Observed, policy: &Policy) -> Plan {
     match seen.phase {
         Phase::Holding => holding(seen, policy),
+        Phase::Filling => filling(seen, policy),
         Phase::Signed | Phase::Posted => promised(seen, policy),
         Phase::Won => won(seen, policy),
         Phase::Lost | Phase::Expired | Phase::Refused => over(seen, policy),
@@ -152,6 +161,10 @@ fn end(seen: &Observed, phase: Phase, reason: &'static str) -> Plan {
 }
 
 fn holding(seen: &Observed, policy: &Policy) -> Plan {
+    if seen.form == TradeForm::Dutch && seen.posted != Sent::Never {
+        // A crash between the fill and its record.
+        return act(vec![Action::Record(Phase::Filling)], "Filling", None);
+    }
     if seen.trust != Trust::Fresh {
         // Nothing is promised on a view that may be old; what is held is let go by its own age.
         let stale_hold =
@@ -185,9 +198,39 @@ fn holding(seen: &Observed, policy: &Policy) -> Plan {
                 .saturating_add(1);
             act(Vec::new(), "Holding", Some(Duration::from_millis(left)))
         }
-        HoldSide::Bound => act(vec![Action::Sign, Action::Post], "Held", None),
+        HoldSide::Bound => match seen.form {
+            TradeForm::Auction => act(vec![Action::Sign, Action::Post], "Held", None),
+            TradeForm::Dutch => act(
+                vec![Action::Fill, Action::Record(Phase::Filling)],
+                "Filling",
+                None,
+            ),
+        },
         HoldSide::Unknown => act(Vec::new(), "ClusterUnknown", Some(policy.bind_within)),
     }
+}
+
+/// Who fills first has the order, so there is one try: what reverted was late, or would revert again.
+fn filling(seen: &Observed, policy: &Policy) -> Plan {
+    if seen.trust != Trust::Fresh {
+        return act(Vec::new(), "ChainUnknown", Some(policy.bind_within));
+    }
+    match seen.order {
+        OrderSide::Ours => return act(vec![Action::Record(Phase::Won)], "Won", None),
+        OrderSide::Gone => return end(seen, Phase::Lost, "OrderGone"),
+        OrderSide::Open { .. } => {}
+    }
+    if seen.now > seen.deadline {
+        return end(seen, Phase::Expired, "OrderExpired");
+    }
+    match seen.posted {
+        // Somebody deleted the transaction's object.
+        Sent::Never => return act(vec![Action::Fill], "Filling", None),
+        Sent::Failed { .. } => return end(seen, Phase::Refused, "FillReverted"),
+        // Mined, and the newest block that was read is older.
+        Sent::InFlight | Sent::Done => {}
+    }
+    kept(seen, policy.fill_for, Vec::new(), "Filling")
 }
 
 fn promised(seen: &Observed, policy: &Policy) -> Plan {
@@ -211,19 +254,19 @@ fn promised(seen: &Observed, policy: &Policy) -> Plan {
             }
         }
     }
-    let held_ms = seen.signed_for_ms.unwrap_or(0);
-    let limit = millis(policy.hold_for);
+    kept(seen, policy.hold_for, actions, "Promised")
+}
+
+/// A promise outlives its hold: capacity is not kept for a tenant that takes its time.
+fn kept(seen: &Observed, at_most: Duration, mut actions: Vec<Action>, reason: &'static str) -> Plan {
+    let held_ms = seen.promised_for_ms.unwrap_or(0);
+    let limit = millis(at_most);
     if held_ms > limit {
         actions.extend(drop_hold(seen));
         return act(actions, "HoldReleased", Some(Duration::from_secs(5)));
     }
-    act(
-        actions,
-        "Promised",
-        Some(Duration::from_millis(
-            limit.saturating_sub(held_ms).saturating_add(1),
-        )),
-    )
+    let left = limit.saturating_sub(held_ms).saturating_add(1);
+    act(actions, reason, Some(Duration::from_millis(left)))
 }
 
 fn won(seen: &Observed, policy: &Policy) -> Plan {
@@ -239,11 +282,20 @@ fn over(seen: &Observed, policy: &Policy) -> Plan {
     finish(seen, policy, drop_hold(seen), "Over")
 }
 
-/// An ended bid stays a while to be read, and at least until its signature no longer binds: as long as it may still be
-/// accepted, its lane must not be promised twice.
+/// Whether the bid may still become a lease, whatever its phase: a signature until its deadline, a fill until it reverted.
+fn may_bind(seen: &Observed) -> bool {
+    let late = seen.now > seen.deadline;
+    match (seen.form, seen.posted) {
+        (TradeForm::Auction, _) | (TradeForm::Dutch, Sent::InFlight | Sent::Done) => !late,
+        (TradeForm::Dutch, Sent::Never | Sent::Failed { .. }) => false,
+    }
+}
+
+/// An ended bid stays a while to be read, and at least until it no longer binds: as long as it may still become a lease, its lane must not be
+/// promised twice.
 fn finish(seen: &Observed, policy: &Policy, mut actions: Vec<Action>, reason: &'static str) -> Plan {
     let age = seen.ended_for_ms.unwrap_or(0);
-    if age >= millis(policy.keep_for) && seen.trust == Trust::Fresh && seen.now > seen.deadline {
+    if age >= millis(policy.keep_for) && seen.trust == Trust::Fresh && !may_bind(seen) {
         actions.push(Action::Delete);
         return act(actions, reason, None);
     }
@@ -262,10 +314,12 @@ mod tests {
     const POLICY: Policy = Policy {
         bind_within: Duration::from_secs(2),
         hold_for: Duration::from_secs(30),
+        fill_for: Duration::from_secs(600),
         keep_for: Duration::from_secs(600),
     };
 
     const BASE: Observed = Observed {
+        form: TradeForm::Auction,
         phase: Phase::Holding,
         trust: Trust::Fresh,
         now: ChainSeconds(1_000),
@@ -275,7 +329,7 @@ mod tests {
         },
         hold: HoldSide::Absent,
         posted: Sent::Never,
-        signed_for_ms: None,
+        promised_for_ms: None,
         handed_over: false,
         ended_for_ms: None,
     };
@@ -322,7 +376,7 @@ mod tests {
     #[test]
     fn an_untrusted_view_makes_no_promise_and_ends_none() {
         for trust in [Trust::Stale { for_ms: 60_000 }, Trust::Disagreeing] {
-            for phase in [Phase::Holding, Phase::Signed, Phase::Posted] {
+            for phase in [Phase::Holding, Phase::Filling, Phase::Signed, Phase::Posted] {
                 let seen = Observed {
                     trust,
                     phase,
@@ -341,7 +395,7 @@ mod tests {
             phase: Phase::Posted,
             posted: Sent::Done,
             hold: HoldSide::Bound,
-            signed_for_ms: Some(30_001),
+            promised_for_ms: Some(30_001),
             ..BASE
         };
         assert_eq!(acts(seen), [Action::DropHold]);
@@ -394,11 +448,116 @@ mod tests {
     }
 
     #[test]
+    fn a_fill_that_reverted_keeps_its_lane_no_longer_and_one_under_way_does() {
+        let ended = Observed {
+            phase: Phase::Lost,
+            hold: HoldSide::Absent,
+            ended_for_ms: Some(700_000),
+            ..FILLING
+        };
+        assert_eq!(acts(ended), []);
+        assert_eq!(
+            acts(Observed {
+                posted: Sent::Failed { times: 1 },
+                ..ended
+            }),
+            [Action::Delete]
+        );
+    }
+
+    const DUTCH: Observed = Observed {
+        form: TradeForm::Dutch,
+        hold: HoldSide::Bound,
+        ..BASE
+    };
+
+    const FILLING: Observed = Observed {
+        phase: Phase::Filling,
+        posted: Sent::InFlight,
+        promised_for_ms: Some(31_000),
+        ..DUTCH
+    };
+
+    #[test]
+    fn a_dutch_order_is_filled_once_its_capacity_is_held_and_nothing_is_signed() {
+        assert_eq!(
+            acts(Observed {
+                hold: HoldSide::Pending { for_ms: 100 },
+                ..DUTCH
+            }),
+            []
+        );
+        assert_eq!(acts(DUTCH), [Action::Fill, Action::Record(Phase::Filling)]);
+    }
+
+    #[test]
+    fn a_crash_after_the_fill_sends_no_second_one() {
+        for posted in [Sent::InFlight, Sent::Done, Sent::Failed { times: 1 }] {
+            assert_eq!(
+                acts(Observed { posted, ..DUTCH }),
+                [Action::Record(Phase::Filling)],
+                "{posted:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_hold_of_a_fill_stays_while_it_may_be_mined_soon() {
+        assert_eq!(acts(FILLING), []);
+        assert_eq!(
+            acts(Observed {
+                posted: Sent::Done,
+                ..FILLING
+            }),
+            []
+        );
+        assert_eq!(
+            acts(Observed {
+                promised_for_ms: Some(600_001),
+                ..FILLING
+            }),
+            [Action::DropHold]
+        );
+    }
+
+    #[test]
+    fn a_fill_ends_with_its_order_and_is_not_tried_again() {
+        assert_eq!(
+            acts(Observed {
+                order: OrderSide::Ours,
+                ..FILLING
+            }),
+            [Action::Record(Phase::Won)]
+        );
+        assert_eq!(
+            acts(Observed {
+                order: OrderSide::Gone,
+                ..FILLING
+            }),
+            [Action::DropHold, Action::Record(Phase::Lost)]
+        );
+        assert_eq!(
+            acts(Observed {
+                posted: Sent::Failed { times: 1 },
+                ..FILLING
+            }),
+            [Action::DropHold, Action::Record(Phase::Refused)]
+        );
+        assert_eq!(
+            acts(Observed {
+                now: ChainSeconds(1_101),
+                ..FILLING
+            }),
+            [Action::DropHold, Action::Record(Phase::Expired)]
+        );
+    }
+
+    #[test]
     fn a_crash_after_signing_posts_the_same_bid_again_and_signs_nothing() {
         let seen = Observed {
             phase: Phase::Signed,
             hold: HoldSide::Bound,
-            signed_for_ms: Some(10),
+            promised_for_ms: Some(10),
             ..BASE
         };
         assert_eq!(acts(seen), [Action::Post]);

@@ -393,7 +393,7 @@ fn say(contest: &Contest, verdict: &Verdict<'_>, policy: &Policy) -> Finding {
             "ReceiptSignerMayNot",
             Urgency::Act,
             format!(
-                "{about} and the key that signed the receipt may not report any more: {silence}; give it back its role with addKey, which holds after a day"
+                "{about} and the key that signed the receipt may not report any more: {silence}; give it back its role with leaseport provider key add, which holds after a day"
             ),
         ),
         Verdict::Reverted => (

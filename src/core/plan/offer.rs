@@ -53,6 +53,7 @@ pub fn plan<'a>(seen: Observed<'a>) -> Vec<(&'a OrderState, Verdict)> {
             needs: &order.posted.needs,
             standing: OrderStanding::Open { depth: 0 },
             now: Some(now),
+            posted: order.posted.posted.time,
         };
         let placed = RefCell::new(Vec::new());
         let verdict = decide(&question, policy, &standing, |needs| {

@@ -109,7 +109,7 @@ fn keys(seen: &Observed<'_>) -> Said {
         && duty == bids
     {
         let text = format!(
-            "wallets.duty and wallets.bids have one key ({duty}), and a key has one user: give the bids wallet a key of its own, and the owner adds it with addKey"
+            "wallets.duty and wallets.bids have one key ({duty}), and a key has one user: give the bids wallet a key of its own, and the owner adds it with leaseport provider key add"
         );
         return said(Status::False, "OneKeyForBoth", text);
     }
@@ -132,7 +132,7 @@ fn keys(seen: &Observed<'_>) -> Said {
         };
         if !state.key_may(address, roles, now) {
             let text = format!(
-                "wallets.{field}: key {address} may not {words} for provider {}: the owner adds it with addKey",
+                "wallets.{field}: key {address} may not {words} for provider {}: the owner adds it with leaseport provider key add, which holds after a day",
                 seen.spec.provider_id
             );
             return said(Status::False, "KeyWithoutRole", text);

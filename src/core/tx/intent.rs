@@ -34,8 +34,10 @@ impl fmt::Display for IntentId {
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IntentKind {
-    /// A bid on the bulletin; the only speculative kind.
+    /// A bid on the bulletin.
     PostBid,
+    /// A dutch order is taken at its rate of the moment, if nobody was faster.
+    Fill,
     /// The workload is delivered.
     Start,
     /// The provider ends a lease that never started.
@@ -75,8 +77,9 @@ pub struct UnknownIntentKind(pub String);
 
 impl IntentKind {
     /// Every kind, for tables and for reading a kind back.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PostBid,
+        Self::Fill,
         Self::Start,
         Self::Decline,
         Self::Report,
@@ -98,6 +101,7 @@ impl IntentKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PostBid => "PostBid",
+            Self::Fill => "Fill",
             Self::Start => "Start",
             Self::Decline => "Decline",
             Self::Report => "Report",
@@ -120,7 +124,7 @@ impl IntentKind {
     #[must_use]
     pub const fn is_speculative(self) -> bool {
         match self {
-            Self::PostBid => true,
+            Self::PostBid | Self::Fill => true,
             Self::Start
             | Self::Decline
             | Self::Report
@@ -210,8 +214,8 @@ mod tests {
     proptest! {
         #[test]
         fn two_wants_share_an_id_only_if_all_three_parts_agree(
-            a in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
-            b in ("[a-z0-9-]{0,12}", 0usize..15, "[a-z0-9-]{0,12}"),
+            a in ("[a-z0-9-]{0,12}", 0usize..16, "[a-z0-9-]{0,12}"),
+            b in ("[a-z0-9-]{0,12}", 0usize..16, "[a-z0-9-]{0,12}"),
         ) {
             let id = |(uid, kind, epoch): &(String, usize, String)| IntentId::of(uid, IntentKind::ALL[*kind], epoch);
             prop_assert_eq!(id(&a) == id(&b), a == b);
@@ -232,7 +236,10 @@ mod tests {
     fn every_kind_survives_its_word_and_only_bids_are_speculative() {
         for kind in IntentKind::ALL {
             assert_eq!(kind.as_str().parse::<IntentKind>().unwrap(), kind);
-            assert_eq!(kind.is_speculative(), kind == IntentKind::PostBid);
+            assert_eq!(
+                kind.is_speculative(),
+                matches!(kind, IntentKind::PostBid | IntentKind::Fill)
+            );
         }
         assert_eq!(
             "Mint".parse::<IntentKind>(),

@@ -199,7 +199,7 @@ mod tests {
         let back = amended.seen(Some(FIRST), &lane(FIRST, 10, 60), 55, 0);
         assert_eq!(back.amended, None);
         // Base and reported together are what they were: no signature of before lies above them.
-        assert_eq!(back.base.unwrap() + back.reported, 60);
+        assert_eq!(back.base.map(|base| base + back.reported), Some(60));
     }
 
     #[test]
@@ -244,11 +244,12 @@ mod tests {
                 let next = counted.seen(Some(FIRST), &seen, metered, waived);
                 let top = |of: Counted| of.base.map_or(0, |base| base + of.reported);
                 prop_assert!(top(next) >= top(counted));
-                if next.amended != counted.amended && counted.base.is_some() {
-                    if let Some(amended) = next.amended {
-                        let allowance = Allowance { waived, before: amended.before };
-                        prop_assert_eq!(allowance.billable(metered), 0);
-                    }
+                if next.amended != counted.amended
+                    && counted.base.is_some()
+                    && let Some(amended) = next.amended
+                {
+                    let allowance = Allowance { waived, before: amended.before };
+                    prop_assert_eq!(allowance.billable(metered), 0);
                 }
                 counted = next;
             }

@@ -106,6 +106,7 @@ fn ask(order: &Order, needs: &Needs, offer: &OfferPolicy, standing: &Standing) -
         needs: &bytes,
         standing: OrderStanding::Open { depth: 2 },
         now: Some(ChainSeconds(NOW)),
+        posted: ChainSeconds(NOW - 60),
     };
     decide(&question, offer, standing, |_| Room::Fits)
 }
@@ -190,7 +191,13 @@ fn each_step_refuses_with_its_own_reason() {
             refused_order(|order| order.expiry = u32::try_from(NOW + 29).unwrap()),
             Reason::OrderExpired,
         ),
-        (refused_order(|order| order.form = 1), Reason::FormUnsupported),
+        (
+            refused_order(|order| {
+                order.form = 1;
+                order.eligible = B256::repeat_byte(1);
+            }),
+            Reason::NotEligible,
+        ),
         (refused_order(|order| order.form = 9), Reason::FormUnsupported),
         (refused_order(|order| order.lots = 2), Reason::LotsUnsupported),
         (refused_order(|order| order.lots = 0), Reason::LotsUnsupported),
@@ -356,6 +363,7 @@ fn what_is_not_known_yet_is_waited_for_and_never_refused() {
         needs: &bytes,
         standing: OrderStanding::Open { depth: 2 },
         now: Some(ChainSeconds(NOW)),
+        posted: ChainSeconds(NOW - 60),
     };
     let ask = |question: Question<'_>, room| decide(&question, &offer(), &standing(), |_| room);
     let shallow = Question {
@@ -399,6 +407,7 @@ fn needs_that_do_not_parse_are_refused_without_asking_for_room() {
         needs: bytes,
         standing: OrderStanding::Open { depth: 9 },
         now: Some(ChainSeconds(NOW)),
+        posted: ChainSeconds(NOW - 60),
     };
     let verdict = decide(&question, &offer(), &standing(), |_| panic!("asked for room"));
     let Verdict::Refuse(refusal) = verdict else {
@@ -422,12 +431,74 @@ proptest! {
             earlyFeeBps: early_fee, grace, minBond: min_bond, expiry: u32::try_from(NOW).unwrap() + left, ..order(&needs())
         };
         let bytes = needs().to_canonical().unwrap();
-        let question = Question { order: &order, needs: &bytes, standing: OrderStanding::Open { depth: 2 }, now: Some(ChainSeconds(now)) };
+        let question = Question { order: &order, needs: &bytes, standing: OrderStanding::Open { depth: 2 }, now: Some(ChainSeconds(now)), posted: ChainSeconds(0) };
         if let Verdict::Bid(quote) = decide(&question, &offer(), &standing(), |_| Room::Fits) {
             prop_assert!(max_rate == 0 || quote.rate.get() <= max_rate);
             prop_assert!(MicroUnits(deposit) >= least_deposit(&order, quote.rate));
             prop_assert!(quote.bond.0 >= min_bond);
             prop_assert!(quote.deadline <= u64::from(order.expiry) && quote.deadline >= now);
         }
+    }
+}
+
+fn dutch() -> Order {
+    Order {
+        form: 1,
+        startRate: U48::from(3_000_000),
+        maxRate: U48::from(4_000_000),
+        climb: 100,
+        ..order(&needs())
+    }
+}
+
+fn after(order: &Order, elapsed: u64) -> Verdict {
+    let needs = needs();
+    let bytes = needs.to_canonical().unwrap();
+    let question = Question {
+        order,
+        needs: &bytes,
+        standing: OrderStanding::Open { depth: 2 },
+        now: Some(ChainSeconds(NOW)),
+        posted: ChainSeconds(NOW - elapsed),
+    };
+    decide(&question, &offer(), &standing(), |_| Room::Fits)
+}
+
+#[test]
+fn a_dutch_order_is_waited_for_until_it_pays_what_is_asked_and_taken_then() {
+    // Two devices at 1.90.
+    assert!(matches!(after(&dutch(), 79), Verdict::Wait(why) if why.contains("3.79") && why.contains("3.8")));
+    let Verdict::Bid(quote) = after(&dutch(), 80) else {
+        panic!("not taken")
+    };
+    assert_eq!((quote.form, quote.rate.get()), (TradeForm::Dutch, 3_800_000));
+    // A fill that was sent may be mined as long as the order stands.
+    assert_eq!(quote.deadline, u64::from(dutch().expiry));
+    assert!(matches!(after(&dutch(), 100_000), Verdict::Bid(_)));
+}
+
+#[test]
+fn a_dutch_order_that_never_pays_enough_or_whose_deposit_fits_only_its_first_price_is_refused() {
+    let cheap = Order {
+        maxRate: U48::from(3_799_999),
+        ..dutch()
+    };
+    assert_eq!(reason(&after(&cheap, 200)), Reason::PriceTooLow);
+    let thin = Order {
+        deposit: 3_900_000,
+        ..dutch()
+    };
+    assert_eq!(reason(&after(&thin, 200)), Reason::DepositTooSmall);
+}
+
+proptest! {
+    #[test]
+    fn what_a_dutch_order_pays_only_climbs_and_stays_between_its_bounds(
+        start in 0u64..1 << 47, more in 0u64..1 << 47, climb in 0u32..86_401, at in 0u64..200_000, later in 0u64..200_000,
+    ) {
+        let order = Order { startRate: U48::from(start), maxRate: U48::from(start + more), climb, ..dutch() };
+        let (now, then) = (order.climbed(at), order.climbed(at + later));
+        prop_assert!(order.startRate <= now && now <= then && then <= order.maxRate);
+        prop_assert_eq!(order.climbed(climb.into()), order.maxRate);
     }
 }

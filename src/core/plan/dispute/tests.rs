@@ -163,7 +163,7 @@ fn whatever_keeps_it_from_answering_is_said_with_what_to_do() {
             },
             POLICY,
             "ReceiptSignerMayNot",
-            "addKey",
+            "provider key add",
         ),
         (
             Contest {
