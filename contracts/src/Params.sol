@@ -37,7 +37,6 @@ contract Params is IParams, Ownable2Step {
         address asset;
         uint64 scale;
         bool dollar;
-        bool open;
     }
 
     struct Slasher {
@@ -58,8 +57,6 @@ contract Params is IParams, Ownable2Step {
     address public feeReceiver;
     // In one slot what the book asks for: one read for an order, one for a lease.
     /// @inheritdoc IParams
-    address public guardian;
-    /// @inheritdoc IParams
     uint40 public pausedUntil;
     /// @inheritdoc IParams
     uint8 public tokenCount;
@@ -67,7 +64,11 @@ contract Params is IParams, Ownable2Step {
     // Index + 1 of the token whose leases pay the reduced fee; 0: none.
     uint8 private _reducedToken;
     uint8 private _reducedSteps;
+    // Bit k: token k may be taken by new orders.
+    uint64 private _openTokens;
     // The second slot.
+    /// @inheritdoc IParams
+    address public guardian;
     uint40 private _nextPauseFrom;
     bool private _courtNamed;
 
@@ -95,15 +96,17 @@ contract Params is IParams, Ownable2Step {
         // At most 10^12, so it fits.
         uint64 scale = uint64(10 ** (uint256(decimals) - 6));
         tokenCount = token + 1;
+        _openTokens |= _bit(token);
         _isListed[asset] = true;
-        _tokens[token] = Listed({asset: asset, scale: scale, dollar: dollar, open: true});
+        _tokens[token] = Listed({asset: asset, scale: scale, dollar: dollar});
         emit TokenListed(token, asset, scale, dollar);
         emit TokenOpened(token, true);
     }
 
     /// @inheritdoc IParams
     function setTokenOpen(uint8 token, bool open) external onlyOwner {
-        _token(token).open = open;
+        _token(token);
+        _openTokens = open ? _openTokens | _bit(token) : _openTokens & ~_bit(token);
         emit TokenOpened(token, open);
     }
 
@@ -192,13 +195,13 @@ contract Params is IParams, Ownable2Step {
 
     /// @inheritdoc IParams
     function tokenInfo(uint8 token) external view returns (TokenInfo memory info) {
-        return _info(_token(token));
+        Listed storage listed = _token(token);
+        return TokenInfo({asset: listed.asset, scale: listed.scale, dollar: listed.dollar});
     }
 
     /// @inheritdoc IParams
-    function posting(uint8 token) external view returns (TokenInfo memory info, bool open) {
-        Listed storage listed = _token(token);
-        return (_info(listed), listed.open && !_paused());
+    function takesOrders(uint8 token) external view returns (bool) {
+        return _openTokens & _bit(token) != 0 && !_paused();
     }
 
     /// @inheritdoc IParams
@@ -267,8 +270,9 @@ contract Params is IParams, Ownable2Step {
         require(listed.asset != address(0), Params_NoToken(token));
     }
 
-    function _info(Listed storage listed) private view returns (TokenInfo memory) {
-        return TokenInfo({asset: listed.asset, scale: listed.scale, dollar: listed.dollar});
+    /// @dev No bit for what cannot be listed.
+    function _bit(uint8 token) private pure returns (uint64) {
+        return uint64(1) << token;
     }
 
     function _paused() private view returns (bool) {

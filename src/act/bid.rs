@@ -65,7 +65,7 @@ pub struct BidHands<'a> {
     pub order: Option<&'a Order>,
     /// Where it would run.
     pub lane: LaneUse,
-    /// How far `postBid` or `fill` has come.
+    /// How far `publishBid` or `fill` has come.
     pub posted: Sent,
 }
 
@@ -124,7 +124,7 @@ impl BidHands<'_> {
 
     async fn post(&self) -> Result<Done, ActError> {
         let signed = self.signed.ok_or(ActError::Missing {
-            action: "postBid",
+            action: "publishBid",
             what: "the recorded signature",
         })?;
         self.send(IntentKind::PostBid, calls::post_bid(&signed.pack()))

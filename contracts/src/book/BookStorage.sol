@@ -190,11 +190,18 @@ abstract contract BookStorage is ILeaseBookBase, ReentrancyGuardTransient {
     /// @dev Pulls micro-units from an allowance. The token must move exactly what it was asked to.
     /// @param from the caller, or who signed for this very deposit
     function _pull(TokenInfo memory info, address from, uint64 amount) internal {
-        uint256 asked = uint256(amount) * info.scale;
+        uint256 asked = _units(info.scale, amount);
         uint256 before = _balance(info);
         IERC20(info.asset).safeTransferFrom(from, address(this), asked);
         uint256 received = _balance(info) - before;
         require(received == asked, Deposit_Mismatch(received, asked));
+    }
+
+    /// @dev Micro-units as the token counts them: 64 and 128 bits make at most 192.
+    function _units(uint64 scale, uint128 amount) internal pure returns (uint256) {
+        unchecked {
+            return uint256(scale) * amount;
+        }
     }
 
     function _balance(TokenInfo memory info) internal view returns (uint256) {
@@ -215,7 +222,7 @@ abstract contract BookStorage is ILeaseBookBase, ReentrancyGuardTransient {
     /// @dev Money its owner asked for.
     function _send(uint8 token, address to, uint128 amount) internal {
         TokenInfo storage info = _tokens[token];
-        IERC20(info.asset).safeTransfer(to, uint256(amount) * info.scale);
+        IERC20(info.asset).safeTransfer(to, _units(info.scale, amount));
     }
 
     /// @dev `amount` is a part of one lease's or order's money, so it fits.
@@ -258,6 +265,12 @@ abstract contract BookStorage is ILeaseBookBase, ReentrancyGuardTransient {
         uint256 vested;
         (bucket, vested) = _vesting[providerId][token].roll(block.timestamp / _vestEpoch);
         if (vested != 0) _earnings[providerId][token].claimable += uint128(vested);
+    }
+
+    /// @dev The guard's place in transient storage, where nothing else is: a small number is in the code, a hash is copied into memory
+    /// each time.
+    function _reentrancyGuardStorageSlot() internal pure override returns (bytes32) {
+        return bytes32(0);
     }
 
     /// @dev Counters of the record stop at their maximum.

@@ -115,7 +115,7 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
     /// @dev The token checks the authorization; its nonce makes it one for this order only.
     function _receive(TokenInfo memory info, bytes32 orderHash, uint64 amount, Funding calldata funding) private {
         (uint8 v, bytes32 r, bytes32 s) = _parts(funding.signature);
-        uint256 asked = uint256(amount) * info.scale;
+        uint256 asked = _units(info.scale, amount);
         uint256 before = _balance(info);
         IERC3009(info.asset)
             .receiveWithAuthorization(funding.funder, address(this), asked, 0, funding.deadline, orderHash, v, r, s);
@@ -130,14 +130,11 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
 
     // ---------------------------------------------------------------- bid
 
-    function postBid(bytes calldata packedBid) external {
-        require(packedBid.isWhole(), Bid_Malformed(packedBid.length));
+    function publishBid(bytes calldata packedBid) external {
+        if (!packedBid.isWhole()) revert Bid_Malformed(packedBid.length);
         (bytes32 orderHash, uint32 providerId, uint32 bidEpoch) = packedBid.head();
         OrderSlot slot = _orders[orderHash];
-        require(
-            slot.state() == OrderState.Open && block.timestamp <= slot.expiry(),
-            Order_NotOpen(orderHash, uint8(slot.state()))
-        );
+        if (!slot.isOpen(block.timestamp)) revert Order_NotOpen(orderHash, uint8(slot.state()));
         (bool may, uint32 current) = _keyOf(providerId, msg.sender, ROLE_BID);
         if (!may) {
             (Bid memory bid, bytes calldata signature) = packedBid.unpack();
@@ -145,7 +142,7 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
             (may, current) = _keyOf(providerId, signer, ROLE_BID);
             require(may, Bid_Signer(providerId, signer));
         }
-        require(bidEpoch == current, Bid_Epoch(bidEpoch, current));
+        if (bidEpoch != current) revert Bid_Epoch(bidEpoch, current);
         bytes32 topic = BidPosted.selector;
         assembly ("memory-safe") {
             // emit BidPosted(orderHash, providerId, packedBid): offset, length, the bytes and zeros up to a whole word. Behind
@@ -210,10 +207,7 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
     /// @dev The order's deposit leaves it for leases. That the hash is known proves the words that copyOrder made it of.
     function _spend(bytes32 orderHash) private returns (uint256 postedAt) {
         OrderSlot slot = _orders[orderHash];
-        require(
-            slot.state() == OrderState.Open && block.timestamp <= slot.expiry(),
-            Order_NotOpen(orderHash, uint8(slot.state()))
-        );
+        if (!slot.isOpen(block.timestamp)) revert Order_NotOpen(orderHash, uint8(slot.state()));
         _orders[orderHash] = slot.ended(OrderState.Accepted);
         postedAt = slot.postedAt();
     }
@@ -454,12 +448,12 @@ abstract contract Orders is BookStorage, ILeaseBookCore {
 
     /// @dev Asks Params whether posting is open; the token itself is taken from it once and never again.
     function _adopt(uint8 token) private returns (TokenInfo memory info) {
-        (TokenInfo memory listed, bool open) = _params.posting(token);
-        require(open, Order_TokenClosed(token));
+        require(_params.takesOrders(token), Order_TokenClosed(token));
         info = _tokens[token];
         if (info.asset == address(0)) {
-            require(token < 64 && listed.asset != address(0), Order_TokenClosed(token));
-            _tokens[token] = info = listed;
+            info = _params.tokenInfo(token);
+            require(token < 64 && info.asset != address(0), Order_TokenClosed(token));
+            _tokens[token] = info;
             emit TokenAdopted(token, info.asset, info.scale, info.dollar);
         }
     }

@@ -204,8 +204,10 @@ abstract contract Settlement is Leases {
         (Bucket bucket, uint256 vested) = buckets[token].roll(block.timestamp / _vestEpoch);
         Earnings storage earned = _earnings[providerId][token];
         uint128 waiting = earned.claimable;
-        // Sums of 64-bit deposits: 128 bits hold them.
-        amount = waiting + uint128(vested);
+        unchecked {
+            // Sums of 64-bit deposits: 128 bits hold them.
+            amount = waiting + uint128(vested);
+        }
         require(amount != 0, Claim_Nothing(providerId, token));
         if (waiting != 0) earned.claimable = 0;
         if (vested != 0) buckets[token] = bucket;

@@ -189,7 +189,6 @@ interface ILeaseBookBase {
     error Deposit_Mismatch(uint256 received, uint256 asked);
     error Opening_Paused();
     error Provider_NotOwner(uint32 providerId, address caller);
-    error Provider_Unknown(uint32 providerId);
     error Provider_ZeroAddress();
     error Provider_UrlLength(uint256 length, uint256 limit);
     error Refund_GasTooLow(uint256 gas, uint256 least);
@@ -246,7 +245,7 @@ interface ILeaseBookCore is ILeaseBookBase {
     /// transaction answers for the bid; the signature is then checked by readers and at accept), or anyone, and then the
     /// signature is recovered here.
     /// @param packedBid see BidPosted
-    function postBid(bytes calldata packedBid) external;
+    function publishBid(bytes calldata packedBid) external;
     /// @notice Opens the order's leases on the terms of a bid. Tenant or agent only.
     /// @param lanes lane << 32 | gen for each lot, as signed in the bid
     /// @param signature by a key of the provider that may bid

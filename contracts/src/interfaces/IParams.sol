@@ -95,8 +95,8 @@ interface IParams {
 
     /// @notice A listed token.
     function tokenInfo(uint8 token) external view returns (TokenInfo memory info);
-    /// @notice What the book needs to post an order: the token, and whether posting is open for it.
-    function posting(uint8 token) external view returns (TokenInfo memory info, bool open);
+    /// @notice What the book needs to post an order: whether the token is listed and open, and no pause holds.
+    function takesOrders(uint8 token) external view returns (bool);
     /// @notice What the book needs to open a lease: the fee, and whether opening is possible.
     function opening() external view returns (uint8 feeSteps, bool open);
     /// @notice The same of a lease in a token, which may pay a lower fee.

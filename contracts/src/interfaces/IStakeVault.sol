@@ -11,7 +11,8 @@ import {Terms} from "../types/Types.sol";
 /// more than the slasher's compiled share in an epoch. What is slashed goes to the tenant's refundTo or is burned, never to a
 /// caller.
 /// @dev Amounts in micro-units. Invariants: SV-1 token balance = stakes + burned + credits, per token; SV-2 locked + reserved <=
-/// amount and locked + unbonding <= amount; SV-3 (I13) slashed + reserved <= liability, per lease; SV-4 a slasher takes at most its share of a
+/// amount and locked + unbonding <= amount; SV-3 (I13) no reserve and no slash raises slashed + reserved of a lease beyond its
+/// liability, which an amendment may lower below what is reserved or slashed already; SV-4 a slasher takes at most its share of a
 /// provider's stake in an epoch.
 interface IStakeVault {
     /// @notice A provider's stake in one token.

@@ -8,12 +8,15 @@ import {Bid} from "../types/Types.sol";
 /// 5, then (lane 4, gen 4) for each lot, then the signature 65.
 library PackedBid {
     uint256 private constant HEAD = 67;
+    uint256 private constant LOT = 8;
     uint256 private constant SIGNATURE = 65;
 
-    /// @notice Whether the bytes can be a bid with at least one lot.
+    /// @notice Whether the bytes can be a bid of 1 to 256 lots.
     function isWhole(bytes calldata packed) internal pure returns (bool) {
-        // 132 is 4 beyond a multiple of 8.
-        return packed.length > HEAD + SIGNATURE && packed.length & 7 == 4;
+        unchecked {
+            // Beyond one lot a multiple of 8 up to 255 * 8; fewer bytes wrap around to much more.
+            return (packed.length - (HEAD + LOT + SIGNATURE)) & ~uint256(255 * LOT) == 0;
+        }
     }
 
     /// @notice The members that are looked at before anything else.

@@ -19,8 +19,11 @@ library Vesting {
     function roll(Bucket bucket, uint256 epoch_) internal pure returns (Bucket rolled, uint256 vested) {
         uint256 then = epoch(bucket);
         if (epoch_ == then) return (bucket, 0);
-        if (epoch_ == then + 1) return (_pack(epoch_, 0, cur(bucket)), prev(bucket));
-        return (_pack(epoch_, 0, 0), prev(bucket) + cur(bucket));
+        unchecked {
+            // 32 and 112 bits: no sum is beyond 113.
+            if (epoch_ == then + 1) return (_pack(epoch_, 0, cur(bucket)), prev(bucket));
+            return (_pack(epoch_, 0, 0), prev(bucket) + cur(bucket));
+        }
     }
 
     /// @notice Adds to the current epoch. Reverts where 112 bits would not hold it.

@@ -26,6 +26,12 @@ library OrderWord {
         return OrderSlot.wrap(kept | (uint256(state_) << 64));
     }
 
+    /// @notice Whether the deposit is there and the order has not expired.
+    function isOpen(OrderSlot slot, uint256 time) internal pure returns (bool) {
+        // As a number: a conversion to the enum asks each time whether two bits are one of four states.
+        return (OrderSlot.unwrap(slot) >> 64) & 0x3 == uint256(OrderState.Open) && time <= expiry(slot);
+    }
+
     function amount(OrderSlot slot) internal pure returns (uint64) {
         return uint64(OrderSlot.unwrap(slot) >> 72);
     }

@@ -49,9 +49,9 @@ abstract contract Trading is Ledger {
         order.deposit = uint64(least * order.lots);
     }
 
-    function _mayPost(Order memory order) private view returns (bool open) {
+    function _mayPost(Order memory order) private view returns (bool) {
         if (waiting.length >= 5) return false;
-        (, open) = params.posting(order.token);
+        return params.takesOrders(order.token);
     }
 
     function post(uint256 seed) public watched {

@@ -152,9 +152,9 @@ contract BoundsTest is Trades {
         bid.bidEpoch = 1;
         bytes memory packed = _pack(bid, lanes, _sign(BID_KEY, book.hashBid(bid)));
         vm.prank(bidder);
-        book.postBid(packed);
+        book.publishBid(packed);
         // By somebody else, so that all of it is read.
-        book.postBid(packed);
+        book.publishBid(packed);
     }
 
     /// @dev Live at so many micro-units an hour.

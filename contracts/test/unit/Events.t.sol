@@ -120,7 +120,7 @@ contract EventsTest is Trades {
             vm.expectEmit();
             emit ILeaseBookBase.BidPosted(id, pid, packed);
             vm.prank(bidder);
-            book.postBid(packed);
+            book.publishBid(packed);
         }
     }
 

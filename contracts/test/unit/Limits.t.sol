@@ -11,9 +11,12 @@ import {vm} from "../support/Vm.sol";
 contract LawlessParams {
     uint8 public constant FEE = 127;
 
-    function posting(uint8 token) external view returns (TokenInfo memory info, bool open) {
+    function takesOrders(uint8) external pure returns (bool) {
+        return true;
+    }
+
+    function tokenInfo(uint8 token) external view returns (TokenInfo memory info) {
         if (token == 64) info.asset = address(this);
-        return (info, true);
     }
 
     function opening(uint8) external pure returns (uint8 feeSteps, bool open) {

@@ -122,7 +122,7 @@ contract OrdersTest is Market {
         );
         order = _order();
         order.token = 1;
-        _refused(order, abi.encodeWithSignature("Params_NoToken(uint8)", 1));
+        _refused(order, abi.encodeWithSignature("Order_TokenClosed(uint8)", 1));
     }
 
     function test_DocumentsMustBeTheHashedOnes() public {
@@ -195,9 +195,9 @@ contract OrdersTest is Market {
         bytes memory packed = _packedBid(BID_KEY, _bid(order, lanes), lanes);
         vm.recordLogs();
         vm.prank(bidder);
-        book.postBid(packed);
+        book.publishBid(packed);
         vm.prank(stranger);
-        book.postBid(packed);
+        book.publishBid(packed);
         eq(vm.getRecordedLogs().length, 2, "both");
     }
 
@@ -210,23 +210,30 @@ contract OrdersTest is Market {
         bytes memory packed = _packedBid(BID_KEY, bid, lanes);
         vm.startPrank(stranger);
         vm.expectRevert(abi.encodeWithSignature("Bid_Signer(uint32,address)", pid, stranger));
-        book.postBid(foreign);
+        book.publishBid(foreign);
         vm.expectRevert(abi.encodeWithSignature("Bid_Malformed(uint256)", 132));
-        book.postBid(new bytes(132));
+        book.publishBid(new bytes(132));
         vm.expectRevert(abi.encodeWithSignature("Bid_Malformed(uint256)", 141));
-        book.postBid(new bytes(141));
+        book.publishBid(new bytes(141));
+        vm.expectRevert(abi.encodeWithSignature("Bid_Malformed(uint256)", 144));
+        book.publishBid(new bytes(144));
+        // 256 lots, whose order nobody posted, and one more.
+        vm.expectRevert(abi.encodeWithSignature("Order_NotOpen(bytes32,uint8)", bytes32(0), 0));
+        book.publishBid(new bytes(132 + 256 * 8));
+        vm.expectRevert(abi.encodeWithSignature("Bid_Malformed(uint256)", 132 + 257 * 8));
+        book.publishBid(new bytes(132 + 257 * 8));
         vm.expectRevert(abi.encodeWithSignature("Bid_Malformed(uint256)", 0));
-        book.postBid("");
+        book.publishBid("");
         vm.stopPrank();
         vm.prank(bidder);
         book.cancelAllBids(pid, bidder);
         vm.prank(bidder);
         vm.expectRevert(abi.encodeWithSignature("Bid_Epoch(uint32,uint32)", 0, 1));
-        book.postBid(packed);
+        book.publishBid(packed);
         _skip(601);
         vm.prank(bidder);
         vm.expectRevert(abi.encodeWithSignature("Order_NotOpen(bytes32,uint8)", hash, 1));
-        book.postBid(packed);
+        book.publishBid(packed);
     }
 
     // ---------------------------------------------------------------- accept

@@ -78,7 +78,7 @@ contract OutcomesTest is Trades {
         bytes memory packed = _pack(_bid(order, lanes), lanes, new bytes(65));
         vm.recordLogs();
         vm.prank(bidder);
-        book.postBid(packed);
+        book.publishBid(packed);
         _told(1, "posted");
     }
 

@@ -132,12 +132,35 @@ contract SatellitesTest is Market {
         params.listToken(fine, true);
         uint8 token = params.listToken(address(new Decimals(18)), false);
         eq(params.tokenInfo(token).scale, 1e12, "scale");
+        yes(!params.takesOrders(2), "not listed yet");
         for (uint256 i = 2; i < 64; ++i) {
             params.listToken(address(new Decimals(6)), false);
+        }
+        yes(params.takesOrders(63), "the last");
+        for (uint256 i = 64; i < 256; ++i) {
+            yes(!params.takesOrders(uint8(i)), "cannot be listed");
         }
         address last = address(new Decimals(6));
         vm.expectRevert(abi.encodeWithSignature("Params_ListFull(uint256)", 64));
         params.listToken(last, false);
+    }
+
+    function test_ATokenThatIsClosedTakesNoOrdersAndTheOthersDo() public {
+        uint8 other = params.listToken(address(new Decimals(18)), false);
+        params.setTokenOpen(0, false);
+        yes(!params.takesOrders(0) && params.takesOrders(other), "one is closed");
+        params.setTokenOpen(0, false);
+        params.setTokenOpen(other, true);
+        yes(!params.takesOrders(0) && params.takesOrders(other), "said again, nothing changes");
+        params.setTokenOpen(0, true);
+        params.setTokenOpen(other, false);
+        yes(params.takesOrders(0) && !params.takesOrders(other), "the other way round");
+        eq(params.tokenCount(), 2, "both stay listed");
+        vm.prank(guardian);
+        params.pause();
+        yes(!params.takesOrders(0), "paused");
+        _skip(7 days);
+        yes(params.takesOrders(0), "the pause has ended");
     }
 
     function test_APauseLastsSevenDaysAndComesOnceInSixty() public {

@@ -88,11 +88,12 @@ function form(node, text) {
   }
 }
 
-// `pure` in the heads of functions, but for those of the cheatcodes, which forge answers.
+// `pure` in the heads of functions, but for those of the cheatcodes, which forge answers, and for those that override a library's,
+// which stays as it is.
 function views(tree, source) {
   const edits = [];
   visit(tree, (node) => {
-    if (node.nodeType !== "FunctionDefinition" || node.stateMutability !== "pure") return;
+    if (node.nodeType !== "FunctionDefinition" || node.stateMutability !== "pure" || node.overrides) return;
     const [start, length] = node.src.split(":").map(Number);
     const parameters = node.parameters.src.split(":").map(Number);
     const from = parameters[0] + parameters[1];

@@ -68,7 +68,7 @@ async fn params(endpoints: &Endpoints, market: &Contracts) -> Result<ParamsAnswe
             index,
             address: token.asset,
             symbol: token.symbol.clone(),
-            open: ask!(endpoints, Params at at, posting(index)).is_some_and(|posting| posting.open),
+            open: ask!(endpoints, Params at at, takesOrders(index)).unwrap_or(false),
             fee_percent: percent(
                 ask!(endpoints, Params at at, opening_0(index)).map_or(0, |opening| opening.feeSteps),
             ),

@@ -144,7 +144,7 @@ const SIGNATURE: usize = 65;
 const LANE: usize = 8;
 
 impl SignedBid {
-    /// As `postBid` takes it and `BidPosted` carries it: orderHash 32, providerId 4, bidEpoch 4, ratePerHour 6, bond 8, liability 8, deadline 5,
+    /// As `publishBid` takes it and `BidPosted` carries it: orderHash 32, providerId 4, bidEpoch 4, ratePerHour 6, bond 8, liability 8, deadline 5,
     /// then (lane 4, gen 4) for each lot, then the signature; all big-endian (contracts/src/interfaces/ILeaseBook.sol, `BidPosted`).
     #[must_use]
     pub fn pack(&self) -> Bytes {

@@ -60,10 +60,10 @@ pub fn cancel_order(order: &Order) -> Bytes {
     call::<(Order,)>(&format!("cancelOrder({ORDER})"), &(order.clone(),))
 }
 
-/// `postBid` with the packed bid.
+/// `publishBid` with the packed bid.
 #[must_use]
 pub fn post_bid(packed: &Bytes) -> Bytes {
-    call::<(sol_data::Bytes,)>("postBid(bytes)", &(packed.clone(),))
+    call::<(sol_data::Bytes,)>("publishBid(bytes)", &(packed.clone(),))
 }
 
 /// `accept`: one lane a lot, as signed in the bid.
@@ -294,7 +294,7 @@ mod tests {
         let calls = [
             ("postOrder", post_order(&order, &Bytes::new(), "")),
             ("cancelOrder", cancel_order(&order)),
-            ("postBid", post_bid(&Bytes::new())),
+            ("publishBid", post_bid(&Bytes::new())),
             ("accept", accept(&order, &bid, &[], &[])),
             (
                 "fill",

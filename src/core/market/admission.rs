@@ -123,7 +123,7 @@ pub struct Standing {
 pub struct BidGas {
     /// Left of the day's budget.
     pub left: u128,
-    /// What one `postBid` costs now, at most.
+    /// What one `publishBid` costs now, at most.
     pub cost: u128,
 }
 

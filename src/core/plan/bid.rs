@@ -74,7 +74,7 @@ pub struct Observed {
     pub order: OrderSide,
     /// The hold.
     pub hold: HoldSide,
-    /// The `postBid` or `fill` transaction.
+    /// The `publishBid` or `fill` transaction.
     pub posted: Sent,
     /// Milliseconds since the signature was recorded or the fill sent; none before.
     pub promised_for_ms: Option<u64>,
@@ -104,7 +104,7 @@ pub enum Action {
     Hold,
     /// Sign and record the signature; only then may anything leave.
     Sign,
-    /// `postBid` on chain.
+    /// `publishBid` on chain.
     Post,
     /// `fill` on chain.
     Fill,
