@@ -201,6 +201,15 @@ fn rendered(world: &World, tools: &ChartTools) {
         let rendered = tools.helm.template(&route, &["--set", &asked]).unwrap();
         world.kubectl_with_input(&DRY_RUN, &rendered).unwrap();
     }
+    // Helm takes over nothing that it did not make.
+    let account = [
+        "delete",
+        "serviceaccount",
+        "leaseport-operator",
+        "--namespace",
+        NAMESPACE,
+    ];
+    world.kubectl(&account).unwrap();
     for helm in [&tools.helm, &tools.helm3] {
         let helm = helm.on(world.kubeconfig());
         let chart = repository().join("charts/leaseport");

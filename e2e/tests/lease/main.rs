@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod close;
+mod denied;
 mod disputes;
 mod dutch;
 mod examples;
@@ -94,6 +95,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_lease_gets_what_was_held_for_it_though_others_wait_for_the_same_devices",
         rivals::lose_what_is_held,
+    ),
+    (
+        "what_the_clusters_own_policy_denies_is_told_in_its_words_and_goes_on_when_it_is_lifted",
+        denied::policy_says_no,
     ),
     (
         "an_operator_that_was_killed_goes_on_with_the_same_pod_and_bills_each_second_once",
