@@ -1,6 +1,6 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants image fmt crds metrics manifests
+.PHONY: help demo bench check test life audit down twin-long prove fuzz coverage slither mutants branches image reproducible sbom fmt crds metrics manifests chart-other-versions
 
 WORLD = cargo run --locked -q -p leaseport-e2e --bin leaseport-world --
 
@@ -13,7 +13,7 @@ check: ## Formatting, lints, unit and property tests: no cluster, no chain; of t
 	@TWIN_TRACES=$${TWIN_TRACES:-100} bash e2e/ladder.sh format clippy core world-unit
 
 test: ## The whole ladder on real parts; installs what it needs
-	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart world lease release life
+	@bash e2e/ladder.sh format clippy deny core sight world-unit contracts prepare chart served publishing world lease release life
 
 life: ## Fifty leases on a real node through upgrades from the last chart, lost leaders and a restore; part of make test
 	@bash e2e/ladder.sh prepare life
@@ -48,12 +48,27 @@ slither: ## Static analysis of the contracts; installs slither
 mutants: ## Whether the contracts' tests notice mistakes: MUTANTS="--sample N --seed S" runs some; writes contracts/mutants/report.md
 	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run $(MUTANTS)
 
+branches: ## Whether the contracts' tests notice both outcomes of every branch; writes contracts/mutants/branches.md
+	@bash contracts/check.sh --tools && bash contracts/tools/mutants.sh run --branches $(MUTANTS)
+
+chart-other-versions: ## The chart and the definitions on Kubernetes 1.35 and 1.37 (VERSIONS=1.35 for one); builds each control plane once, which takes long
+	@for version in $${VERSIONS:-1.35 1.37}; do \
+	  LEASEPORT_KUBERNETES=$$version bash e2e/ladder.sh chart served || failed="$$failed $$version"; \
+	done; [ -z "$$failed" ] || { echo "make chart-other-versions: failed on$$failed" >&2; exit 1; }
+
 image: ## The container image, from the Dockerfile, by docker, podman or buildah
 	@builder=$$(command -v docker || command -v podman || command -v buildah) \
 	  || { echo "make image: none of docker, podman and buildah is installed" >&2; exit 1; }; \
 	case $$builder in */docker) fixed=--build-arg=SOURCE_DATE_EPOCH=0 ;; *) fixed=--timestamp=0 ;; esac; \
 	"$$builder" build $$fixed --build-arg=VERSION=$(VERSION) --build-arg=REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 	  --tag leaseport:$(VERSION) .
+
+reproducible: ## Compiles the release twice, by the Dockerfile and in another folder, and compares; with arm64 as well: ARM64=1; needs root
+	@bash release/reproduce.sh all $(if $(ARM64),arm64)
+
+sbom: ## The bill of materials of the released binary (CycloneDX) in target/leaseport-ARCH.cdx.json
+	@mkdir -p target
+	@for arch in amd64 arm64; do bash release/sbom.sh $$arch > target/leaseport-$$arch.cdx.json && echo target/leaseport-$$arch.cdx.json; done
 
 fmt: ## Formats all sources
 	@cargo fmt --all

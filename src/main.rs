@@ -1,15 +1,16 @@
 //! Parses arguments, installs the TLS provider and runs the chosen verb; decides nothing.
 
-use std::{process::ExitCode, thread::available_parallelism};
+use std::{env, process::ExitCode, thread::available_parallelism};
 
-use clap::Parser;
+use clap::FromArgMatches;
 use leaseport::cli::{self, Cli};
 
 /// Threads at most: the work is waiting for answers, and each thread of a machine with a hundred cores would cost memory for nothing.
 const MOST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = cli::called(env::args_os().next().as_deref()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // Two providers in one process panic at the first handshake; ours is chosen before anything speaks TLS.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()

@@ -169,6 +169,42 @@ fn the_chart_installs_this_version_of_the_program() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+/// With YAML's merge keys carried out, as Helm reads it.
+fn merged(value: Value) -> Value {
+    let Value::Object(mut fields) = value else {
+        return value;
+    };
+    let mut all = match fields.remove("<<") {
+        Some(Value::Object(base)) => base,
+        _ => serde_json::Map::new(),
+    };
+    all.extend(fields);
+    Value::Object(
+        all.into_iter()
+            .map(|(name, value)| (name, merged(value)))
+            .collect(),
+    )
+}
+
+#[test]
+fn every_documented_value_differs_from_its_default_in_a_combination_that_is_tested() {
+    let combinations: Vec<Value> = fs::read_dir(root().join("charts/leaseport/ci"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| merged(yaml::from_str(&text).unwrap()))
+        .collect();
+    let untried: Vec<String> = documented()
+        .into_iter()
+        .filter(|it| {
+            let at = format!("/{}", it.path.replace('.', "/"));
+            let differs = |values: &Value| values.pointer(&at).is_some_and(|value| *value != it.default);
+            !combinations.iter().any(differs)
+        })
+        .map(|it| it.path)
+        .collect();
+    assert_eq!(untried, Vec::<String>::new());
+}
+
 #[test]
 fn the_last_package_is_of_an_older_version_than_the_chart() {
     let chart: Value = yaml::from_str(&chart("Chart.yaml")).unwrap();

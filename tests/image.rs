@@ -38,10 +38,34 @@ fn the_image_is_compiled_by_the_release_that_is_pinned() {
         .find_map(|line| line.strip_prefix("channel = "))
         .unwrap()
         .trim_matches('"');
-    assert_eq!(
-        lines("FROM ")[0],
-        format!("rust:{channel}-slim-bookworm AS toolchain")
+    let base = lines("ARG TOOLCHAIN=").pop().unwrap();
+    let digest = base
+        .strip_prefix(&format!("docker.io/library/rust:{channel}-slim-bookworm@sha256:"))
+        .unwrap_or_else(|| panic!("{base} is not of {channel}, or by no digest"));
+    assert!(
+        digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()),
+        "{digest}"
     );
+}
+
+#[test]
+fn no_stage_begins_with_an_image_that_is_not_pinned() {
+    let own: Vec<String> = lines("FROM ")
+        .iter()
+        .filter_map(|line| line.split_once(" AS "))
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    for line in lines("FROM ") {
+        let from = line
+            .split_whitespace()
+            .find(|word| !word.starts_with("--"))
+            .unwrap();
+        let known = ["scratch", "$TOOLCHAIN"].contains(&from) || own.iter().any(|name| name == from);
+        assert!(
+            known,
+            "FROM {line}: {from} is neither a stage nor the pinned toolchain"
+        );
+    }
 }
 
 #[test]

@@ -242,10 +242,10 @@ fn every_alert_is_tried_both_ways() {
 }
 
 fn dashboards() -> Vec<(String, Value)> {
-    names_in("deploy/observability/dashboards", "json")
+    names_in("charts/leaseport/files/dashboards", "json")
         .into_iter()
         .map(|name| {
-            let text = read(&format!("deploy/observability/dashboards/{name}.json"));
+            let text = read(&format!("charts/leaseport/files/dashboards/{name}.json"));
             (name, serde_json::from_str(&text).unwrap())
         })
         .collect()
@@ -431,48 +431,66 @@ fn panels_do_not_lie_on_each_other() {
 
 #[test]
 fn the_dashboards_that_are_applied_are_the_files_and_their_label_is_the_sidecars() {
-    let kustomization: Value = yaml::from_str(&read("deploy/observability/kustomization.yaml")).unwrap();
-    let generated = &kustomization["configMapGenerator"][0];
-    let files: BTreeSet<String> = generated["files"]
-        .as_array()
+    let map: Value = yaml::from_str(&read("deploy/observability/dashboards.yaml")).unwrap();
+    let applied: BTreeMap<String, Value> = map["data"]
+        .as_object()
         .unwrap()
         .iter()
-        .map(|file| file.as_str().unwrap().split('=').next_back().unwrap().to_owned())
+        .map(|(key, text)| {
+            let name = key.strip_prefix("leaseport-").unwrap().strip_suffix(".json");
+            (
+                name.unwrap().to_owned(),
+                serde_json::from_str(text.as_str().unwrap()).unwrap(),
+            )
+        })
         .collect();
-    let there: BTreeSet<String> = names_in("deploy/observability/dashboards", "json")
-        .iter()
-        .map(|name| format!("dashboards/{name}.json"))
-        .collect();
-    assert_eq!(files, there);
-    assert_eq!(generated["namespace"], SYSTEM_NAMESPACE);
-    assert_eq!(generated["options"]["labels"]["grafana_dashboard"], "1");
-    for resource in kustomization["resources"].as_array().unwrap() {
-        read(&format!("deploy/observability/{}", resource.as_str().unwrap()));
-    }
+    assert!(applied == dashboards().into_iter().collect());
+    assert_eq!(map["metadata"]["namespace"], SYSTEM_NAMESPACE);
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
 }
 
 #[test]
-fn the_service_that_is_scraped_selects_the_operators_pods_and_their_port() {
-    let service: Value = yaml::from_str(&read("deploy/observability/service.yaml")).unwrap();
-    let monitor: Value = yaml::from_str(&read("deploy/observability/service-monitor.yaml")).unwrap();
-    let operator: Vec<Value> = yaml::documents(&read("deploy/operator.yaml")).unwrap();
-    let deployment = operator
+fn everything_in_the_folder_is_applied() {
+    let kustomization: Value = yaml::from_str(&read("deploy/observability/kustomization.yaml")).unwrap();
+    let resources: BTreeSet<String> = kustomization["resources"]
+        .as_array()
+        .unwrap()
         .iter()
-        .find(|object| object["kind"] == "Deployment")
-        .unwrap();
-    let template = &deployment["spec"]["template"];
-    for (label, value) in service["spec"]["selector"].as_object().unwrap() {
-        assert_eq!(&template["metadata"]["labels"][label], value);
-    }
-    let port = &service["spec"]["ports"][0];
-    let ports = template["spec"]["containers"][0]["ports"].as_array().unwrap();
-    assert!(ports.iter().any(|own| own["name"] == port["targetPort"]));
-    assert_eq!(monitor["spec"]["endpoints"][0]["port"], port["name"]);
-    for (label, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
-        assert_eq!(&service["metadata"]["labels"][label], value);
-    }
-    for object in [&service, &monitor] {
-        assert_eq!(object["metadata"]["namespace"], SYSTEM_NAMESPACE);
+        .map(|file| file.as_str().unwrap().trim_end_matches(".yaml").to_owned())
+        .collect();
+    let mut there = names_in("deploy/observability", "yaml");
+    there.remove("kustomization");
+    assert_eq!(resources, there);
+}
+
+#[test]
+fn the_services_that_are_scraped_select_our_pods_and_their_port() {
+    let services = yaml::documents::<Value>(&read("deploy/observability/services.yaml")).unwrap();
+    let monitor: Value = yaml::from_str(&read("deploy/observability/service-monitor.yaml")).unwrap();
+    assert_eq!(monitor["metadata"]["namespace"], SYSTEM_NAMESPACE);
+    assert_eq!(services.len(), 2);
+    for (component, service) in ["operator", "gateway"].into_iter().zip(services) {
+        let objects: Vec<Value> = yaml::documents(&read(&format!("deploy/{component}.yaml"))).unwrap();
+        let deployment = objects
+            .iter()
+            .find(|object| object["kind"] == "Deployment")
+            .unwrap();
+        let template = &deployment["spec"]["template"];
+        for (label, value) in service["spec"]["selector"].as_object().unwrap() {
+            assert_eq!(&template["metadata"]["labels"][label], value);
+        }
+        let port = &service["spec"]["ports"][0];
+        let ports = template["spec"]["containers"][0]["ports"].as_array().unwrap();
+        assert!(
+            ports
+                .iter()
+                .any(|own| own["name"] == port["targetPort"] && own["containerPort"] == port["port"])
+        );
+        assert_eq!(monitor["spec"]["endpoints"][0]["port"], port["name"]);
+        for (label, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(&service["metadata"]["labels"][label], value);
+        }
+        assert_eq!(service["metadata"]["namespace"], SYSTEM_NAMESPACE);
     }
 }
 

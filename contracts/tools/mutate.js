@@ -7,7 +7,10 @@
 //                                              that mutants/equivalent.json does not explain
 //
 // --only TEXT keeps those whose name holds the text; --jobs N runs so many at once; --vault also mutates StakeVault; --again runs
-// only what the last run (out/mutants/results.jsonl) did not kill, for when tests were added and nothing else changed.
+// only what the last such run (out/mutants/*.jsonl) did not kill, for when tests were added and nothing else changed.
+// --branches runs both outcomes of every branch, StakeVault's too, and nothing else: each condition and each part of one taken
+// always and never, each requirement left out and refusing everything. Both killed: tests reach both outcomes and notice. Its
+// report is mutants/branches.md.
 "use strict";
 const { execFileSync, spawn } = require("child_process");
 const fs = require("fs");
@@ -44,10 +47,10 @@ function needed(trees) {
 
 function options(argv) {
   const [mode, ...rest] = argv;
-  const given = { mode, sample: 0, seed: 1, only: "", jobs: 2, vault: false, again: false };
+  const given = { mode, sample: 0, seed: 1, only: "", jobs: 2, vault: false, again: false, branches: false };
   for (let i = 0; i < rest.length; ++i) {
     const name = rest[i].replace(/^--/, "");
-    if (name === "vault" || name === "again") given[name] = true;
+    if (name === "vault" || name === "again" || name === "branches") given[name] = true;
     else if (name === "only") given.only = rest[++i];
     else if (name === "sample" || name === "seed" || name === "jobs") given[name] = Number(rest[++i]);
     else throw new Error(`mutate.js: unknown option ${rest[i]}`);
@@ -214,7 +217,6 @@ async function run(mutants, jobs, done) {
     }
   };
   await Promise.all(Array.from({ length: jobs }, (_, slot) => worker(slot)));
-  return without;
 }
 
 // What an earlier run killed, by name.
@@ -240,11 +242,11 @@ async function main() {
       return 0;
     }
   } else if (given.mode !== "list" && given.mode !== "run") {
-    process.stderr.write("usage: node tools/mutate.js list|run|changed [--sample N] [--seed S] [--only TEXT] [--jobs N] [--vault]\n");
+    process.stderr.write("usage: node tools/mutate.js list|run|changed [--sample N] [--seed S] [--only TEXT] [--jobs N] [--vault] [--branches]\n");
     return 2;
   }
 
-  const vault = given.vault || given.mode === "changed";
+  const vault = given.vault || given.branches || given.mode === "changed";
   const parsed = read(root, ["src", "test"], (file) => SKIPPED.test(file) || (!vault && VAULT_TESTS.test(file)));
   const { output, errors } = analyse(parsed);
   if (errors.length > 0) throw new Error(errors[0].formattedMessage);
@@ -252,16 +254,17 @@ async function main() {
   const kept = needed(trees);
   const sources = new Map([...parsed].filter(([file]) => kept.has(file)));
   const mutated = [...sources.keys()].filter((file) => BOOK.test(file) || (vault && file === "src/StakeVault.sol"));
-  const found = find(trees, sources, mutated);
+  const found = find(trees, sources, mutated, given.branches);
   let mutants = all(found);
+  if (given.branches) mutants = mutants.filter(({ kind }) => kind === "condition" || kind === "requirement");
   const total = mutants.length;
   if (given.only) mutants = mutants.filter((mutant) => mutant.name.includes(given.only));
   if (lines) mutants = mutants.filter((mutant) => lines.has(mutant.file) && lines.get(mutant.file).has(mutant.line));
   const wanted = mutants.length;
-  mutants = sampled(mutants, lines ? MOST_CHANGED : given.sample, given.seed);
+  const sample = sampled(mutants, lines ? MOST_CHANGED : given.sample, given.seed);
   if (given.mode === "list") {
-    for (const mutant of mutants) console.log(`${mutant.name}  [${mutant.kind}, line ${mutant.line}]`);
-    console.log(`${mutants.length} of ${total} mutants`);
+    for (const mutant of sample) console.log(`${mutant.name}  [${mutant.kind}, line ${mutant.line}]`);
+    console.log(`${sample.length} of ${total} mutants`);
     return 0;
   }
   if (mutants.length === 0) {
@@ -269,16 +272,19 @@ async function main() {
     return 0;
   }
 
-  const compiled = prepare({ trees, sources, found }, mutants);
-  console.log(`${compiled.length} of ${wanted} mutants, ${mutants.length - compiled.length} more do not compile; building them all at once`);
+  // Of the changed lines few mutants are built; else all are, so that another sample needs no other copy.
+  if (lines) mutants = sample;
+  const able = new Set(prepare({ trees, sources, found }, mutants));
+  const compiled = sample.filter((mutant) => able.has(mutant));
+  console.log(`${compiled.length} of ${wanted} mutants, ${sample.length - compiled.length} more do not compile; building ${able.size} at once`);
   build();
-  const file = path.join(scratch, "results.jsonl");
+  const file = path.join(scratch, given.branches ? "branches.jsonl" : "results.jsonl");
   const before = given.again ? killedBefore(file) : new Map();
   if (!given.again) fs.rmSync(file, { force: true });
   for (const mutant of compiled) if (before.has(mutant.name)) Object.assign(mutant, before.get(mutant.name));
   const rest = compiled.filter((mutant) => !before.has(mutant.name));
   let count = 0;
-  const without = await run(rest, given.jobs, (mutant) => {
+  await run(rest, given.jobs, (mutant) => {
     count += 1;
     fs.appendFileSync(file, JSON.stringify(mutant) + "\n");
     if (mutant.result !== "killed") console.log(`  ${mutant.result}: ${mutant.name} (line ${mutant.line})`);
@@ -287,7 +293,8 @@ async function main() {
   const explained = report.explained(root);
   const open = compiled.filter((mutant) => mutant.result === "survived" && !explained.has(mutant.name));
   if (given.mode === "run" && !given.only) {
-    report.write(root, { mutants: compiled, total, refused: mutants.length - compiled.length, sample: given.sample, seed: given.seed, without });
+    const refused = sample.length - compiled.length;
+    report.write(root, { mutants: compiled, total, refused, sample: given.sample, seed: given.seed, branches: given.branches });
   }
   console.log(`mutants: ${compiled.length - open.length} passed, ${open.length} failed`);
   return given.mode === "changed" && open.length > 0 ? 1 : 0;

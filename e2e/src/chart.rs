@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::command;
-use crate::prepare::{self, Need, Tools};
+use crate::prepare::{self, Definitions, Need, Tools};
 use crate::progress::Progress;
 
-/// The Kubernetes that charts are rendered for where no cluster is asked.
-pub const KUBE_VERSION: &str = "1.36.3";
 /// The namespace the chart is installed in, in tests and in deploy/.
 pub const NAMESPACE: &str = "leaseport-system";
 /// The name of the release.
@@ -54,6 +52,8 @@ pub struct ChartTools {
     pub helm: Helm,
     /// helm 3.
     pub helm3: Helm,
+    /// Kinds of others that the chart makes objects of.
+    pub definitions: Definitions,
     kubeconform: PathBuf,
     schemas: PathBuf,
 }
@@ -71,6 +71,7 @@ impl ChartTools {
             helm3: Helm::of(&tools, "helm3", home)?,
             kubeconform: tools.program("kubeconform")?.to_owned(),
             schemas: tools.schemas()?.to_owned(),
+            definitions: tools.definitions()?.clone(),
         })
     }
 
@@ -80,24 +81,30 @@ impl ChartTools {
         [&self.helm, &self.helm3]
     }
 
-    /// Checks manifests against the schemas of Kubernetes' own kinds; kinds of others are left out by name.
+    /// Checks manifests against the schemas of Kubernetes' own kinds and of the other projects' that the chart makes objects of.
     ///
     /// # Errors
     /// A manifest is not what its kind says, or of a kind that nobody knows; with what kubeconform said.
-    pub fn conform(&self, manifests: &str, kinds_of_others: &[&str]) -> Result<String> {
-        let location = format!(
-            "{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
-            self.schemas.display()
-        );
-        let skipped = kinds_of_others.join(",");
-        let mut arguments = vec!["-strict", "-summary", "-schema-location", location.as_str()];
-        if !skipped.is_empty() {
-            arguments.extend(["-skip", skipped.as_str()]);
-        }
+    pub fn conform(&self, manifests: &str) -> Result<String> {
+        let files = |folder: &Path| {
+            format!(
+                "{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+                folder.display()
+            )
+        };
+        let (own, others) = (files(&self.schemas), files(&self.definitions.schemas()));
+        let arguments = [
+            "-strict",
+            "-summary",
+            "-schema-location",
+            own.as_str(),
+            "-schema-location",
+            others.as_str(),
+        ];
         let program = self.kubeconform.display().to_string();
         Ok(command::run_with_input(
             &program,
-            &arguments,
+            arguments,
             manifests.as_bytes(),
         )?)
     }
@@ -178,7 +185,7 @@ impl Helm {
             "--namespace",
             NAMESPACE,
             "--kube-version",
-            KUBE_VERSION,
+            prepare::kubernetes_version()?,
             "--values",
             &values,
         ];
@@ -195,7 +202,7 @@ impl Helm {
             "lint",
             "--strict",
             "--kube-version",
-            KUBE_VERSION,
+            prepare::kubernetes_version()?,
             "--values",
             &values,
             &folder,

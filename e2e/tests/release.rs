@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use leaseport_e2e::chart::{ChartTools, Helm, NAMESPACE, combinations};
+use leaseport_e2e::chart::{ChartTools, Helm, NAMESPACE};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
 use leaseport_e2e::scene::{
     Cuts, Ends, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
@@ -17,8 +17,6 @@ use serde_json::Value;
 
 /// What an install may take until everything is Ready, with the image on the node.
 const READY_BAR: Duration = Duration::from_secs(20);
-/// Kinds that only other people's definitions bring.
-const KINDS_OF_OTHERS: [&str; 2] = ["kind: Certificate\n", "kind: TLSRoute\n"];
 /// What the namespace holds before the first install and after the last uninstall; the Secret is the admin's.
 const OF_THE_NAMESPACE: [&str; 3] = [
     "ConfigMap/kube-root-ca.crt",
@@ -75,10 +73,6 @@ fn story(scene: &mut Scene, release: &Release, helm3: &Helm, say: &mut dyn FnMut
         took.as_secs_f64()
     ));
     release.verb(helm, "test", &[])?;
-    let tried = dry_runs(scene, release)?;
-    say(&format!(
-        "{tried} combinations of values: the API server takes every object"
-    ));
 
     scene.furnish(release, say)?;
     let operators = own(scene, "operator")?;
@@ -192,40 +186,6 @@ fn checks(scene: &Scene, release: &Release) -> Result<()> {
     release.upgrade(helm, &[])?;
     release.verb(helm, "test", &[])?;
     Ok(())
-}
-
-/// Renders every combination of values and asks the API server for each object, without keeping it.
-fn dry_runs(scene: &Scene, release: &Release) -> Result<usize> {
-    let second = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: gpu-provider-two\n";
-    scene
-        .world
-        .kubectl_with_input(&["apply", "--server-side", "--filename=-"], second)?;
-    let combinations = combinations()?;
-    for values in &combinations {
-        let rendered = release.helm.template(values, &[])?;
-        let known: Vec<&str> = rendered
-            .split("\n---\n")
-            .filter(|document| !KINDS_OF_OTHERS.iter().any(|kind| document.contains(kind)))
-            .collect();
-        scene
-            .world
-            .kubectl_with_input(
-                &[
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--dry-run=server",
-                    "--validate=strict",
-                    "--filename=-",
-                ],
-                &known.join("\n---\n"),
-            )
-            .with_context(|| values.display().to_string())?;
-    }
-    scene
-        .world
-        .kubectl(&["delete", "namespace/gpu-provider-two", "--timeout=60s"])?;
-    Ok(combinations.len())
 }
 
 /// The lease's pod is the one it was, and new seconds reach the chain.

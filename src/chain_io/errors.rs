@@ -6,6 +6,7 @@ use alloy::{
     primitives::Bytes,
     transports::{RpcError, TransportError, TransportErrorKind},
 };
+use rustls::CertificateError;
 use thiserror::Error;
 
 use crate::core::ids::ChainId;
@@ -246,6 +247,9 @@ fn connection_words(error: &TransportErrorKind) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            if let Some(rustls::Error::InvalidCertificate(fault)) = tls_fault(io) {
+                return certificate_words(fault);
+            }
             return format!(
                 "cannot connect: {}; check that the node runs and that host and port are right (not shown: a URL may hold a key)",
                 io.kind()
@@ -253,8 +257,50 @@ fn connection_words(error: &TransportErrorKind) -> String {
         }
         cause = error.source();
     }
-    "cannot connect; check that the node runs and that its name resolves (not shown: a URL may hold a key)"
+    "cannot connect; check that the node runs, that its name resolves and that a proxy in between lets it through (not shown: a URL may hold a key)"
         .into()
+}
+
+/// The TLS library's own error. Each layer between it and us wraps it in one more io error, whose `source` steps over it.
+fn tls_fault(mut io: &std::io::Error) -> Option<&rustls::Error> {
+    loop {
+        let inner = io.get_ref()?;
+        if let Some(fault) = inner.downcast_ref::<rustls::Error>() {
+            return Some(fault);
+        }
+        io = inner.downcast_ref::<std::io::Error>()?;
+    }
+}
+
+/// What is wrong with an endpoint's certificate, without the names in it: they are the URL's.
+fn certificate_words(fault: &CertificateError) -> String {
+    let said = match fault {
+        CertificateError::UnknownIssuer => {
+            "is signed by an authority that is not trusted: have that authority trusted (the chart's extraCA, or SSL_CERT_FILE)"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has expired: renew it, or look at this machine's clock"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet: look at this machine's clock"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is for another host name: correct the endpoint's url"
+        }
+        other => {
+            return format!(
+                "cannot connect: its certificate is not accepted ({})",
+                kind_of(other)
+            );
+        }
+    };
+    format!("cannot connect: its certificate {said}")
+}
+
+/// The first word of what the library says of a fault: its kind, without what the certificate holds.
+fn kind_of(fault: &CertificateError) -> String {
+    let said = format!("{fault:?}");
+    said.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 /// JSON-RPC names few codes, so servers' words decide (EIP-1474; the lists are what public servers say).

@@ -1,8 +1,8 @@
 //! One file a verb of the command line. Verbs read, print and ask core; what waits on chain or cluster is in the rooms they call.
 
-use std::io;
+use std::{ffi::OsStr, io, path::Path};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 pub mod accept;
@@ -100,6 +100,17 @@ pub enum Verb {
     Dispute(dispute::DisputeArgs),
 }
 
+/// The command line under the name it was called by: as kubectl's plugin its usage lines read as a user typed them.
+#[must_use]
+pub fn called(program: Option<&OsStr>) -> clap::Command {
+    let name = program.and_then(|path| Path::new(path).file_name());
+    if name == Some(OsStr::new("kubectl-leaseport")) {
+        Cli::command().bin_name("kubectl leaseport")
+    } else {
+        Cli::command()
+    }
+}
+
 /// Runs the chosen verb.
 ///
 /// # Errors
@@ -154,8 +165,27 @@ fn log(cli: &Cli) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn usage_names_the_program_as_it_was_called() {
+        for (called_as, told) in [
+            ("/usr/bin/leaseport", "Usage: leaseport close "),
+            (
+                "/home/me/.krew/bin/kubectl-leaseport",
+                "Usage: kubectl leaseport close ",
+            ),
+            ("kubectl-leaseport", "Usage: kubectl leaseport close "),
+        ] {
+            let refused = called(Some(OsStr::new(called_as)))
+                .try_get_matches_from([called_as, "close"])
+                .expect_err("close names no lease")
+                .to_string();
+            assert!(refused.contains(told), "{called_as}: {refused}");
+        }
+    }
 
     #[test]
     fn every_flag_and_verb_is_declared_without_contradiction() {

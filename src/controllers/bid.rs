@@ -89,6 +89,9 @@ async fn reconcile(context: &Context, found: Arc<ComputeBid>) -> Outcome {
                         error.to_string(),
                     )
                     .await;
+                if *action == Action::Hold {
+                    unheld(context, &sight, &latest, &error).await;
+                }
                 return Outcome::Failed;
             }
         }
@@ -214,6 +217,26 @@ async fn report(
         Ok(status::Written::Changed(written)) => Ok(*written),
         Ok(status::Written::Unchanged) => Ok(latest.clone()),
         Err(error) => Err(unwritten("ComputeBid", latest.metadata.name.as_ref(), &error)),
+    }
+}
+
+/// Says on the bid why its capacity cannot be held, such as the words of an admission policy. That it cannot be written changes nothing: the event
+/// says the same, and the hold is tried again.
+async fn unheld(context: &Context, sight: &BidSight, latest: &ComputeBid, error: &ActError) {
+    let mut next = latest.status.clone().unwrap_or_default();
+    let message: String = error.to_string().chars().take(1024).collect();
+    condition::set(
+        &mut next.conditions,
+        HELD,
+        Status::False,
+        error.reason(),
+        &message,
+        latest.metadata.generation,
+        time_of(clock::wall().0),
+    );
+    let api = Api::<ComputeBid>::namespaced(context.client().clone(), &sight.home);
+    if let Err(error) = status::write(&api, MANAGER, latest, &next, &[]).await {
+        unwritten("ComputeBid", latest.metadata.name.as_ref(), &error);
     }
 }
 

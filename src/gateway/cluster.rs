@@ -47,6 +47,7 @@ use crate::{
         usage::archive::{PAGE_KEY, unpack},
         workload::{manifest_secret, names::Identity, values_secret},
     },
+    kube_io::error::is_denial,
 };
 
 /// Field manager of the two Secrets and of `status.manifest`.
@@ -429,6 +430,8 @@ pub(super) async fn bounded<T>(
     match tokio::time::timeout(PATIENCE, request).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+            // An admission policy's no does not pass by itself: the provider finds it in our log.
+            _ if is_denial(&status) => unavailable(status.message),
             // No namespace yet, or not yet our RoleBinding in it; 400 is a container that has not started.
             400 | 403 | 404 => {
                 tracing::info!(what, code = status.code, message = status.message, "not ready");
@@ -527,4 +530,35 @@ fn record(lease: &ComputeLease) -> Result<LeaseRecord, String> {
             uid: lease.uid().unwrap_or_default(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::*;
+
+    async fn answered(code: u16, message: &str) -> DirectoryError {
+        let status = json!({ "status": "Failure", "reason": "Forbidden", "code": code, "message": message });
+        let error = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
+        bounded("the manifest", async { Err::<(), _>(error) })
+            .await
+            .unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_denies_is_told_to_the_provider_and_a_right_that_is_not_there_yet_is_waited_for() {
+        let denial = "admission webhook \"validate.kyverno.svc-fail\" denied the request: no owner";
+        match answered(400, denial).await {
+            DirectoryError::Unavailable { why } => assert_eq!(why, format!("the manifest: {denial}")),
+            other => panic!("{other:?}"),
+        }
+        let early = answered(
+            403,
+            "secrets is forbidden: User \"x\" cannot create resource \"secrets\"",
+        )
+        .await;
+        assert!(matches!(early, DirectoryError::NotReady(_)), "{early:?}");
+    }
 }

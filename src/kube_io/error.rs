@@ -57,6 +57,8 @@ pub enum Class {
     AlreadyExists,
     /// We may not (401, 403): somebody must change rights.
     Forbidden,
+    /// The cluster's admission policy or webhook said no: its own words name it. Somebody must change that, or what was asked.
+    Denied,
     /// It will never be accepted as it is (400, 422).
     Invalid,
     /// The API server or the way to it; later.
@@ -74,6 +76,7 @@ impl Class {
             Self::Conflict => "Conflict",
             Self::AlreadyExists => "AlreadyExists",
             Self::Forbidden => "Forbidden",
+            Self::Denied => "DeniedByPolicy",
             Self::Invalid => "Invalid",
             Self::Unavailable => "ApiUnavailable",
             Self::Foreign => "NotOurs",
@@ -104,6 +107,7 @@ impl KubeError {
             Self::Incomplete { .. } => Class::Invalid,
             Self::Api { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) if status.is_already_exists() => Class::AlreadyExists,
+                kube::Error::Api(status) if is_denial(status) => Class::Denied,
                 kube::Error::Api(status) => match status.code {
                     404 => Class::NotFound,
                     409 => Class::Conflict,
@@ -117,6 +121,15 @@ impl KubeError {
             },
         }
     }
+}
+
+/// A webhook may answer with any code, so its denials are known by the words that the API server puts before the webhook's own, and those of a
+/// ValidatingAdmissionPolicy by theirs (k8s.io/apiserver: admission/plugin/webhook/errors, admission/plugin/policy/validating).
+pub(crate) fn is_denial(status: &kube::core::Status) -> bool {
+    let said = &status.message;
+    let by_webhook = said.contains("admission webhook \"") && said.contains("\" denied the request");
+    let by_policy = said.contains("ValidatingAdmissionPolicy '") && said.contains("' denied request");
+    (400..500).contains(&status.code) && (by_webhook || by_policy)
 }
 
 fn is_about_uid(status: &kube::core::Status) -> bool {
@@ -154,6 +167,48 @@ mod tests {
             let error = error(code, reason, field);
             assert_eq!(error.class(), class, "{code} {reason}");
             assert_eq!(error.to_string(), format!("apply Pod p: said ({code} {reason})"));
+        }
+    }
+
+    #[test]
+    fn a_denial_by_a_webhook_or_a_policy_is_told_from_a_right_we_lack_and_keeps_its_words() {
+        let of = |code: u16, message: &str| {
+            let status = serde_json::from_value(json!({
+                "status": "Failure", "message": message, "reason": "Forbidden", "code": code,
+            }));
+            KubeError::of(
+                "apply Deployment workload",
+                kube::Error::Api(Box::new(status.unwrap())),
+            )
+        };
+        let kyverno = "admission webhook \"validate.kyverno.svc-fail\" denied the request: \n\nresource Deployment/x was blocked";
+        let silent = "admission webhook \"validation.gatekeeper.sh\" denied the request without explanation";
+        let policy = "deployments.apps \"workload\" is forbidden: ValidatingAdmissionPolicy 'owners' with binding 'owners' denied request: no owner";
+        for (code, said, class) in [
+            (400, kyverno, Class::Denied),
+            (403, kyverno, Class::Denied),
+            (422, kyverno, Class::Denied),
+            (403, silent, Class::Denied),
+            (422, policy, Class::Denied),
+            (
+                403,
+                "deployments.apps is forbidden: User \"system:serviceaccount:a:b\" cannot patch resource \"deployments\"",
+                Class::Forbidden,
+            ),
+            (
+                403,
+                "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": privileged",
+                Class::Forbidden,
+            ),
+            (
+                500,
+                "failed calling webhook \"validate.kyverno.svc-fail\": no endpoints available",
+                Class::Unavailable,
+            ),
+        ] {
+            let error = of(code, said);
+            assert_eq!(error.class(), class, "{code} {said}");
+            assert!(error.to_string().contains(said), "{error}");
         }
     }
 }

@@ -38,6 +38,20 @@ always rendered.
 {{- fail "gateway.enabled = false and gateway.route, gateway.ingress or gateway.tls.certManager is enabled: enable the gateway, or none of them" }}
 {{- end }}
 {{- end }}
+{{- with .Values.monitoring }}
+{{- if and .serviceMonitor.enabled (not .services) }}
+{{- fail "monitoring.serviceMonitor.enabled = true and monitoring.services = false: there is nothing to scrape; set monitoring.services to true" }}
+{{- end }}
+{{- if .serviceMonitor.enabled }}
+{{- include "leaseport.served" (list $ "monitoring.serviceMonitor.enabled" "monitoring.coreos.com/v1/ServiceMonitor" "Prometheus Operator") }}
+{{- end }}
+{{- if .rules.enabled }}
+{{- include "leaseport.served" (list $ "monitoring.rules.enabled" "monitoring.coreos.com/v1/PrometheusRule" "Prometheus Operator") }}
+{{- end }}
+{{- end }}
+{{- if and .Values.gateway.enabled .Values.gateway.tls.certManager.enabled }}
+{{- include "leaseport.served" (list . "gateway.tls.certManager.enabled" "cert-manager.io/v1/Certificate" "cert-manager") }}
+{{- end }}
 {{- $names := list }}
 {{- range .Values.providerNamespaces }}
 {{- if eq .name $.Release.Namespace }}
@@ -47,5 +61,16 @@ always rendered.
 {{- fail (printf "providerNamespaces: %q is listed twice" .name) }}
 {{- end }}
 {{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+
+{{/*
+Refuses {root, value, group/version/kind, whose} where a cluster was asked and does not serve the kind. Without a cluster (`helm template`) nobody
+knows, and nothing is refused: a cluster lists its kinds one by one, what helm knows by itself are groups and versions.
+*/}}
+{{- define "leaseport.served" -}}
+{{- $known := (index . 0).Capabilities.APIVersions }}
+{{- if and ($known.Has "apps/v1/Deployment") (not ($known.Has (index . 2))) }}
+{{- fail (printf "%s = true and this cluster serves no %s: install the definitions of %s first, or leave it off" (index . 1) (index . 2) (index . 3)) }}
 {{- end }}
 {{- end }}

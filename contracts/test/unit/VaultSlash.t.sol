@@ -52,6 +52,13 @@ contract Shrinking is TestDollar {
     }
 }
 
+/// @notice A list of slashers that Params could never have: somebody in every slot.
+contract SlashersWithoutEnd {
+    function slasherOf(uint8) external view returns (address) {
+        return tx.origin;
+    }
+}
+
 /// @notice Stake, bonds, reserves and slashes: every branch of the vault.
 contract VaultSlashTest is Assertions {
     uint32 private constant F = 100;
@@ -102,6 +109,14 @@ contract VaultSlashTest is Assertions {
     function _lock(uint64 amount) private {
         vm.prank(address(book));
         vault.lock(1, 0, amount);
+    }
+
+    function test_AFourthSlasherHasNoSlot() public {
+        Terms memory terms = _terms(0, 50 * DOLLAR);
+        vm.etch(address(params), address(new SlashersWithoutEnd()).code);
+        vm.prank(tx.origin);
+        vm.expectRevert(abi.encodeWithSignature("StakeVault_NotSlasher(uint8,address)", 3, tx.origin));
+        vault.reserve(3, terms, 1);
     }
 
     function _requestUnbond(uint64 amount) private {

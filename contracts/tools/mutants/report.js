@@ -37,9 +37,15 @@ function write(root, run) {
   const equivalent = survived.filter((mutant) => reasons.has(mutant.name));
   const open = survived.filter((mutant) => !reasons.has(mutant.name));
   const chosen = run.sample === 0 ? "All were run." : `A sample was run, chosen with seed ${run.seed}.`;
-  const text = `# Mutants
+  const heading = run.branches
+    ? `# Branches
 
-Written by \`make mutants\`; what they are, and what a survivor asks for, is in [contracts-proofs.md](../../docs/contracts-proofs.md#mutants).
+Written by \`make branches\`: both outcomes of every branch, as mutants. What that shows is in
+[contracts-proofs.md](../../docs/contracts-proofs.md#coverage).`
+    : `# Mutants
+
+Written by \`make mutants\`; what they are, and what a survivor asks for, is in [contracts-proofs.md](../../docs/contracts-proofs.md#mutants).`;
+  const text = `${heading}
 
 ${run.total} mutants can be made. ${chosen} Of ${mutants.length} that compile (${run.refused} do not), ${killed} were killed${late > 0 ? `, ${late} of them because the tests did not end` : ""}: **${share(killed, mutants.length)}**.
 ${equivalent.length} of the survivors are equivalent, as told below; without them it is ${share(killed, mutants.length - equivalent.length)}. ${open.length} are open.
@@ -57,7 +63,7 @@ ${equivalent.length === 0 ? "None." : equivalent.map((mutant) => `- \`${mutant.n
 ${open.length === 0 ? "None." : open.map((mutant) => `- \`${mutant.name}\` (line ${mutant.line})`).join("\n")}
 `;
   fs.mkdirSync(path.join(root, "mutants"), { recursive: true });
-  fs.writeFileSync(path.join(root, "mutants", "report.md"), text);
+  fs.writeFileSync(path.join(root, "mutants", run.branches ? "branches.md" : "report.md"), text);
 }
 
 module.exports = { explained, write };

@@ -16,9 +16,10 @@ const isRational = (node) => type(node).startsWith("t_rational");
 const uintOf = (description) => (description && /^uint\d+$/.test(description.typeString) ? description.typeString : "");
 
 class Walk {
-  // `enums` and `constants` are of all sources: by node id, an enum value's next one and a constant's declaration.
-  constructor(file, source, enums, constants) {
-    Object.assign(this, { file, source, enums, constants, sites: [], headers: [], guarded: [], scope: "" });
+  // `enums` and `constants` are of all sources: by node id, an enum value's next one and a constant's declaration. `refusals` also
+  // makes a mutant of each requirement that refuses everything.
+  constructor(file, source, enums, constants, refusals = false) {
+    Object.assign(this, { file, source, enums, constants, refusals, sites: [], headers: [], guarded: [], scope: "" });
   }
 
   range(node) {
@@ -128,7 +129,7 @@ class Walk {
     if (expression.nodeType === "FunctionCall") {
       const called = expression.expression.name;
       if (called === "require" || called === "assert") {
-        this.add(node, "statement", "requirement", [""]);
+        this.add(node, "statement", "requirement", this.refusals ? ["", "revert();"] : [""]);
         // What an error says is not mutated.
         this.expression(expression.arguments[0], { decides: true });
         return;
@@ -361,11 +362,11 @@ function visit(node, see, parent = null) {
 }
 
 // All sites of the mutated files.
-function find(trees, sources, mutated) {
+function find(trees, sources, mutated, refusals) {
   const { enums, constants } = declarations(trees, sources, mutated);
   const found = new Map();
   for (const file of mutated) {
-    const walk = new Walk(file, sources.get(file), enums, constants);
+    const walk = new Walk(file, sources.get(file), enums, constants, refusals);
     walk.unit(trees.get(file));
     found.set(file, walk);
   }

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Error, Missing, Need, Tools, entry, entry_path, file, remove, run_long, schemas, write};
+use super::{
+    Error, Missing, Need, Tools, definitions, entry, entry_path, file, remove, run_long, schemas, write,
+};
 use crate::command;
 use crate::image::hex;
 use crate::progress::Progress;
 
-const KUBERNETES_VERSION: &str = "1.36.3";
 /// Raised when the schemas that are made of Kubernetes' documents change their form.
 const SCHEMAS_FORM: u32 = 1;
 /// Built from a release's sources, not from a repository: there is no commit to name.
@@ -20,9 +21,61 @@ const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 const GO_MINOR: u32 = 26;
 
 /// A module of pinned requirements.
-struct Module {
-    name: &'static str,
-    files: &'static [(&'static str, &'static str)],
+pub(super) struct Module {
+    pub(super) name: &'static str,
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+/// A Kubernetes that the world can be made of.
+struct Release {
+    /// Its version without the patch, as it is asked for.
+    minor: &'static str,
+    version: &'static str,
+    module: &'static Module,
+}
+
+/// The one that everything is tested on first, then those that a nightly run tries the chart on.
+static RELEASES: [Release; 3] = [
+    Release {
+        minor: "1.36",
+        version: "1.36.3",
+        module: &KUBERNETES,
+    },
+    Release {
+        minor: "1.35",
+        version: "1.35.4",
+        module: &KUBERNETES_1_35,
+    },
+    Release {
+        minor: "1.37",
+        version: "1.37.2",
+        module: &KUBERNETES_1_37,
+    },
+];
+
+/// The Kubernetes that `LEASEPORT_KUBERNETES` asks for, such as `1.35`.
+fn release() -> Result<&'static Release, Error> {
+    let asked = std::env::var("LEASEPORT_KUBERNETES").unwrap_or_default();
+    named(&asked)
+}
+
+fn named(asked: &str) -> Result<&'static Release, Error> {
+    let [tested, ..] = &RELEASES;
+    if asked.is_empty() {
+        return Ok(tested);
+    }
+    RELEASES
+        .iter()
+        .find(|release| release.minor == asked)
+        .ok_or_else(|| Error::Kubernetes {
+            asked: asked.to_owned(),
+            known: RELEASES.each_ref().map(|release| release.minor).join(", "),
+        })
+}
+
+/// The version of the Kubernetes that is asked for, such as `1.36.3`.
+pub(super) fn kubernetes_version() -> Result<&'static str, Error> {
+    Ok(release()?.version)
 }
 
 const KUBERNETES: Module = Module {
@@ -38,6 +91,20 @@ const KUBERNETES: Module = Module {
             "pause/main.go",
             include_str!("../../tools/kubernetes/pause/main.go"),
         ),
+    ],
+};
+const KUBERNETES_1_35: Module = Module {
+    name: "kubernetes-1.35",
+    files: &[
+        ("go.mod", include_str!("../../tools/kubernetes-1.35/go.mod")),
+        ("go.sum", include_str!("../../tools/kubernetes-1.35/go.sum")),
+    ],
+};
+const KUBERNETES_1_37: Module = Module {
+    name: "kubernetes-1.37",
+    files: &[
+        ("go.mod", include_str!("../../tools/kubernetes-1.37/go.mod")),
+        ("go.sum", include_str!("../../tools/kubernetes-1.37/go.sum")),
     ],
 };
 const ETCD: Module = Module {
@@ -74,6 +141,20 @@ const KUBECONFORM: Module = Module {
     files: &[
         ("go.mod", include_str!("../../tools/kubeconform/go.mod")),
         ("go.sum", include_str!("../../tools/kubeconform/go.sum")),
+    ],
+};
+const ACTIONLINT: Module = Module {
+    name: "actionlint",
+    files: &[
+        ("go.mod", include_str!("../../tools/actionlint/go.mod")),
+        ("go.sum", include_str!("../../tools/actionlint/go.sum")),
+    ],
+};
+const KREW: Module = Module {
+    name: "krew",
+    files: &[
+        ("go.mod", include_str!("../../tools/krew/go.mod")),
+        ("go.sum", include_str!("../../tools/krew/go.sum")),
     ],
 };
 
@@ -137,6 +218,24 @@ const PROGRAMS: &[Program] = &[
         module: &KUBECONFORM,
         package: "github.com/yannh/kubeconform/cmd/kubeconform",
     },
+    Program {
+        name: "actionlint",
+        need: Need::Publishing,
+        module: &ACTIONLINT,
+        package: "github.com/rhysd/actionlint/cmd/actionlint",
+    },
+    Program {
+        name: "krew",
+        need: Need::Publishing,
+        module: &KREW,
+        package: "sigs.k8s.io/krew/cmd/krew",
+    },
+    Program {
+        name: "validate-krew-manifest",
+        need: Need::Publishing,
+        module: &KREW,
+        package: "sigs.k8s.io/krew/cmd/validate-krew-manifest",
+    },
 ];
 
 const KWOK_STAGES: [&str; 3] = ["node/fast", "node/heartbeat-with-lease", "pod/fast"];
@@ -151,15 +250,24 @@ const fn kubernetes(name: &'static str, need: Need, package: &'static str) -> Pr
 }
 
 impl Program {
+    /// What pins it: Kubernetes' own programs come from the release that is asked for, our own beside them always from the tested one.
+    fn module(&self, release: &Release) -> &'static Module {
+        if self.package.starts_with("k8s.io/") {
+            release.module
+        } else {
+            self.module
+        }
+    }
+
     /// A hash of all that decides what comes out of the build: pins, own sources, package, version stamp.
-    fn key(&self) -> String {
+    fn key(&self, release: &Release) -> String {
         let mut text = format!(
             "{}\n{}\n{}\n",
             self.package,
-            self.ldflags(),
+            self.ldflags(release),
             std::env::consts::ARCH
         );
-        for (name, content) in self.module.files {
+        for (name, content) in self.module(release).files {
             let own = self
                 .package
                 .strip_prefix("./")
@@ -171,13 +279,13 @@ impl Program {
         hex(text.as_bytes())
     }
 
-    fn ldflags(&self) -> String {
+    fn ldflags(&self, release: &Release) -> String {
         let mut flags = String::from("-s -w");
         if self.package.starts_with("k8s.io/") {
-            let (major, minor) = ("1", "36");
+            let (major, minor) = release.minor.split_once('.').unwrap_or(("1", ""));
             for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
                 for (name, value) in [
-                    ("gitVersion", format!("v{KUBERNETES_VERSION}").as_str()),
+                    ("gitVersion", format!("v{}", release.version).as_str()),
                     ("gitMajor", major),
                     ("gitMinor", minor),
                     ("gitTreeState", "clean"),
@@ -197,8 +305,8 @@ impl Program {
         flags
     }
 
-    fn done(&self, cache: &Path) -> PathBuf {
-        entry_path(cache, self.name, &self.key())
+    fn done(&self, cache: &Path, release: &Release) -> PathBuf {
+        entry_path(cache, self.name, &self.key(release))
     }
 }
 
@@ -207,13 +315,14 @@ fn wanted(needs: &BTreeSet<Need>) -> impl Iterator<Item = &'static Program> {
 }
 
 /// What stands in the way of building what is not in the cache yet.
-pub(super) fn missing(cache: &Path, needs: &BTreeSet<Need>) -> Option<Missing> {
-    if wanted(needs).all(|program| program.done(cache).is_dir()) {
-        return None;
+pub(super) fn missing(cache: &Path, needs: &BTreeSet<Need>) -> Result<Option<Missing>, Error> {
+    let release = release()?;
+    if wanted(needs).all(|program| program.done(cache, release).is_dir()) {
+        return Ok(None);
     }
     let remedy =
         format!("install Go 1.{GO_MINOR} or later from https://go.dev/dl/ and put its bin folder on PATH");
-    match command::run("go", ["env", "GOVERSION"]) {
+    Ok(match command::run("go", ["env", "GOVERSION"]) {
         Err(_) => Some(Missing {
             what: "the Go toolchain".into(),
             remedy,
@@ -226,7 +335,7 @@ pub(super) fn missing(cache: &Path, needs: &BTreeSet<Need>) -> Option<Missing> {
                 remedy,
             }),
         },
-    }
+    })
 }
 
 fn minor(version: &str) -> Option<u32> {
@@ -241,10 +350,11 @@ fn minor(version: &str) -> Option<u32> {
 
 /// Builds what is not in the cache, one program after the other: each build uses every core by itself.
 pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) -> Result<Tools, Error> {
+    let release = release()?;
     let mut tools = Tools::default();
     for program in wanted(needs) {
-        let folder = entry(cache, program.name, &program.key(), |partial| {
-            build(cache, program, partial, progress)
+        let folder = entry(cache, program.name, &program.key(release), |partial| {
+            build(cache, release, program, partial, progress)
         })?;
         tools.programs.insert(program.name, folder.join(program.name));
         if program.name == "kwok" {
@@ -252,23 +362,25 @@ pub(super) fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) 
         }
     }
     if needs.contains(&Need::Chart) {
-        let key = hex(format!("{SCHEMAS_FORM}\n{KUBERNETES_VERSION}").as_bytes());
+        let key = hex(format!("{SCHEMAS_FORM}\n{}", release.version).as_bytes());
         let folder = entry(cache, "kubernetes-schemas", &key, |partial| {
-            kubernetes_schemas(cache, partial)
+            let sources = download(cache, release.module, "k8s.io/kubernetes", release.version)?;
+            schemas::write_all(&sources.join("api/openapi-spec/v3"), partial)
         })?;
         tools.schemas = Some(folder);
+        tools.definitions = Some(definitions::prepare(cache)?);
     }
     Ok(tools)
 }
 
-/// The API of the pinned Kubernetes as JSON Schemas.
-fn kubernetes_schemas(cache: &Path, into: &Path) -> Result<(), Error> {
-    let work = cache.join(".work").join("kubernetes-schemas");
+/// The sources of a module of Go's proxy, as the pins beside it say.
+pub(super) fn download(cache: &Path, pins: &Module, name: &str, version: &str) -> Result<PathBuf, Error> {
+    let work = cache.join(".work").join(format!("download-{}", pins.name));
     remove(&work)?;
-    for (name, content) in KUBERNETES.files {
+    for (name, content) in pins.files {
         write(&work.join(name), content.as_bytes())?;
     }
-    let module = format!("k8s.io/kubernetes@v{KUBERNETES_VERSION}");
+    let module = format!("{name}@v{version}");
     let downloaded = go(&work)
         .args(["mod", "download", "-json", &module])
         .env("PATH", command::search_path())
@@ -281,26 +393,33 @@ fn kubernetes_schemas(cache: &Path, into: &Path) -> Result<(), Error> {
         log: work.clone(),
         tail: format!("{said}{}", String::from_utf8_lossy(&downloaded.stderr)),
     })?;
-    schemas::write_all(&Path::new(sources).join("api/openapi-spec/v3"), into)?;
-    remove(&work)
+    remove(&work)?;
+    Ok(PathBuf::from(sources))
 }
 
-fn build(cache: &Path, program: &Program, into: &Path, progress: Progress) -> Result<(), Error> {
-    let work = cache.join(".work").join(program.module.name);
+fn build(
+    cache: &Path,
+    release: &Release,
+    program: &Program,
+    into: &Path,
+    progress: Progress,
+) -> Result<(), Error> {
+    let module = program.module(release);
+    let work = cache.join(".work").join(module.name);
     remove(&work)?;
-    for (name, content) in program.module.files {
+    for (name, content) in module.files {
         write(&work.join(name), content.as_bytes())?;
     }
     let log = cache.join(format!("build-{}.log", program.name));
     let version = if program.package.starts_with("k8s.io/") {
-        KUBERNETES_VERSION
+        release.version
     } else {
         ""
     };
     let mut command = go(&work);
     command
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags"])
-        .arg(program.ldflags())
+        .arg(program.ldflags(release))
         .arg("-o")
         .arg(into.join(program.name))
         .arg(program.package);
@@ -382,37 +501,60 @@ mod tests {
     }
 
     #[test]
-    fn every_program_has_its_own_key() {
-        let keys: BTreeSet<String> = PROGRAMS.iter().map(Program::key).collect();
+    fn every_program_has_its_own_key_and_kubernetes_own_one_each_release() {
+        let keys: BTreeSet<String> = PROGRAMS.iter().map(|program| program.key(&RELEASES[0])).collect();
         assert_eq!(keys.len(), PROGRAMS.len());
+        for (name, of_the_release) in [("kube-apiserver", true), ("deviceplugin", false), ("etcd", false)] {
+            let keys: BTreeSet<String> = RELEASES
+                .iter()
+                .map(|release| program(name).key(release))
+                .collect();
+            assert_eq!(keys.len(), if of_the_release { 3 } else { 1 }, "{name}");
+        }
     }
 
     #[test]
     fn kubernetes_programs_carry_a_version_that_skew_checks_understand() {
-        let flags = program("kube-apiserver").ldflags();
+        for (asked, version, minor) in [
+            ("", "v1.36.3", "36"),
+            ("1.35", "v1.35.4", "35"),
+            ("1.37", "v1.37.2", "37"),
+        ] {
+            let flags = program("kube-apiserver").ldflags(named(asked).unwrap());
+            for word in [
+                format!("k8s.io/component-base/version.gitVersion={version}"),
+                format!("k8s.io/client-go/pkg/version.gitMinor={minor}"),
+            ] {
+                assert!(flags.contains(&word), "{flags}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kubernetes_that_is_not_pinned_is_refused_with_those_that_are() {
+        let said = named("1.31").err().unwrap().to_string();
         assert!(
-            flags.contains("k8s.io/component-base/version.gitVersion=v1.36.3"),
-            "{flags}"
-        );
-        assert!(
-            flags.contains("k8s.io/client-go/pkg/version.gitMinor=36"),
-            "{flags}"
+            said.contains("1.31") && said.contains("1.36, 1.35, 1.37"),
+            "{said}"
         );
     }
 
     #[test]
-    fn every_kubernetes_package_that_is_built_is_a_pinned_tool() {
-        let pins = KUBERNETES.files[0].1;
-        assert!(pins.contains(&format!("k8s.io/kubernetes v{KUBERNETES_VERSION}")));
-        for program in PROGRAMS
-            .iter()
-            .filter(|program| program.package.starts_with("k8s.io/"))
-        {
-            assert!(
-                pins.contains(&format!("\t{}\n", program.package)),
-                "{} is not in go.mod",
-                program.package
-            );
+    fn every_kubernetes_package_that_is_built_is_a_pinned_tool_of_each_release() {
+        for release in &RELEASES {
+            let pins = release.module.files[0].1;
+            assert!(pins.contains(&format!("k8s.io/kubernetes v{}", release.version)));
+            for program in PROGRAMS
+                .iter()
+                .filter(|program| program.package.starts_with("k8s.io/"))
+            {
+                assert!(
+                    pins.contains(&format!("\t{}\n", program.package)),
+                    "{} is not in go.mod of {}",
+                    program.package,
+                    release.minor
+                );
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! what is missing is installed or built, and what cannot be is named together with the remedy.
 
 mod chain;
+mod definitions;
 mod go;
 mod schemas;
 mod system;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::progress::Progress;
+pub use definitions::Definitions;
 pub(crate) use system::{CERTIFICATES, cni_folder, static_busybox};
 
 /// A part of the world that needs preparation.
@@ -33,15 +35,17 @@ pub enum Need {
     Image,
     /// helm 4, to install the chart.
     Helm,
-    /// helm 3, kubeconform and schemas, to test the chart.
+    /// helm 3, kubeconform, schemas, and definitions of other projects' kinds, to test the chart.
     Chart,
     /// jq, which the scripts of deploy/backup use.
     Backup,
+    /// What looks at workflows and at the manifest for krew before they are published.
+    Publishing,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -52,6 +56,7 @@ impl Need {
         Self::Helm,
         Self::Chart,
         Self::Backup,
+        Self::Publishing,
     ];
 }
 
@@ -88,6 +93,14 @@ pub enum Error {
         /// Its last lines.
         tail: String,
     },
+    /// The environment asks for a Kubernetes that is not pinned here.
+    #[error("LEASEPORT_KUBERNETES = {asked:?} is none of {known}: name one of these, or none for the first")]
+    Kubernetes {
+        /// What it asks for.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
     /// A file of the cache could not be read or written.
     #[error("{path}: {source}", path = .path.display())]
     File {
@@ -118,6 +131,7 @@ pub struct Tools {
     programs: BTreeMap<&'static str, PathBuf>,
     kwok_stages: Vec<PathBuf>,
     schemas: Option<PathBuf>,
+    definitions: Option<Definitions>,
 }
 
 impl Tools {
@@ -129,6 +143,16 @@ impl Tools {
         self.schemas
             .as_deref()
             .ok_or_else(|| Error::NotPrepared("the schemas of Kubernetes".to_owned()))
+    }
+
+    /// Definitions of kinds that other projects bring.
+    ///
+    /// # Errors
+    /// [`Error::NotPrepared`] if [`Need::Chart`] was not among what was asked for.
+    pub fn definitions(&self) -> Result<&Definitions, Error> {
+        self.definitions
+            .as_ref()
+            .ok_or_else(|| Error::NotPrepared("the definitions of other projects' kinds".to_owned()))
     }
 
     /// The path of a program that was built or installed into the cache, such as `kubectl`.
@@ -170,6 +194,14 @@ pub fn cache_folder() -> PathBuf {
     })
 }
 
+/// The version of the Kubernetes that worlds are made of, such as `1.36.3`; `LEASEPORT_KUBERNETES` asks for another one, such as `1.35`.
+///
+/// # Errors
+/// [`Error::Kubernetes`] if that one is not pinned.
+pub fn kubernetes_version() -> Result<&'static str, Error> {
+    go::kubernetes_version()
+}
+
 /// Prepares what is needed and returns where it is. Warm it only looks. Two calls at once take turns.
 ///
 /// # Errors
@@ -182,7 +214,7 @@ pub fn prepare(cache: &Path, needs: &BTreeSet<Need>, progress: Progress) -> Resu
     if needs.contains(&Need::Chain) {
         missing.extend(chain::missing(cache));
     }
-    missing.extend(go::missing(cache, needs));
+    missing.extend(go::missing(cache, needs)?);
     if !missing.is_empty() {
         return Err(Error::Missing(missing));
     }

@@ -50,6 +50,26 @@ fn of_kinds(document: &Value) -> Vec<(String, Value)> {
     found
 }
 
+/// Every version of a definition by the name of its file.
+pub(super) fn of_definition(definition: &Value) -> Vec<(String, Value)> {
+    let spec = &definition["spec"];
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
+    let group = word(&spec["group"]);
+    let group = group.split('.').next().unwrap_or_default();
+    let versions = spec["versions"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    versions
+        .iter()
+        .map(|version| {
+            let name = format!(
+                "{}-{group}-{}.json",
+                word(&spec["names"]["kind"]),
+                word(&version["name"])
+            );
+            (name, close(&version["schema"]["openAPIV3Schema"]))
+        })
+        .collect()
+}
+
 /// A schema with all that it refers to, and nothing else.
 fn alone(name: &str, schemas: &Map<String, Value>) -> Value {
     let mut needed = BTreeSet::new();
@@ -88,8 +108,9 @@ fn close(schema: &Value) -> Value {
                 .map(|(name, value)| (name.clone(), close(value)))
                 .collect();
             let is_object = fields.get("type").and_then(Value::as_str) == Some("object");
-            if is_object && fields.contains_key("properties") && !fields.contains_key("additionalProperties")
-            {
+            let keeps_others = fields.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+            let open = keeps_others || fields.contains_key("additionalProperties");
+            if is_object && fields.contains_key("properties") && !open {
                 closed.insert("additionalProperties".into(), Value::Bool(false));
             }
             Value::Object(closed)
@@ -104,6 +125,28 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+
+    #[test]
+    fn a_definition_gives_a_schema_a_version_that_refuses_other_fields_where_the_kind_does() {
+        let schema = json!({ "type": "object", "properties": {
+            "metadata": { "type": "object" },
+            "spec": { "type": "object", "properties": { "size": { "type": "integer" } } },
+            "free": { "type": "object", "properties": {}, "x-kubernetes-preserve-unknown-fields": true },
+        } });
+        let version = |name: &str| json!({ "name": name, "schema": { "openAPIV3Schema": schema } });
+        let found = of_definition(&json!({ "spec": {
+            "group": "things.example.com",
+            "names": { "kind": "Thing" },
+            "versions": [version("v1"), version("v1beta1")],
+        } }));
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["thing-things-v1.json", "thing-things-v1beta1.json"]);
+        let fields = &found[0].1["properties"];
+        assert_eq!(found[0].1["additionalProperties"], false);
+        assert_eq!(fields["spec"]["additionalProperties"], false);
+        assert!(fields["free"].get("additionalProperties").is_none());
+        assert!(fields["metadata"].get("additionalProperties").is_none());
+    }
 
     #[test]
     fn a_kind_comes_with_what_it_refers_to_and_refuses_other_fields() {

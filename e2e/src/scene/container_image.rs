@@ -19,14 +19,16 @@ use crate::{World, command};
 
 /// The name under which nodes of a world have the image.
 pub const IMAGE: &str = "docker.io/local/leaseport:test";
-/// What the stages after the compiling one run, besides the shell itself, and where they look for it.
+/// The name of the base's stand-in, in place of what the Dockerfile pins.
+const BASE: &str = "localhost/toolchain:stand-in";
+/// What the stages after the compiling one run, and where they look for it.
 const PROGRAMS: [&str; 6] = [
     "/bin/sh",
-    "/bin/bash",
-    "/bin/grep",
-    "/bin/cp",
     "/bin/chmod",
-    "/usr/bin/ldd",
+    "/bin/cp",
+    "/bin/mkdir",
+    "/bin/sed",
+    "/usr/bin/readelf",
 ];
 
 /// An image that was built.
@@ -123,10 +125,8 @@ impl Builder {
             builder.path("binary/leaseport"),
         );
         command::run("strip", ["-o", &to, &from])?;
-        let dockerfile = fs::read_to_string(workspace().join("Dockerfile")).context("Dockerfile")?;
-        let name = base(&dockerfile).context("Dockerfile: its first FROM names no image")?;
         let archive = builder.path("base.tar");
-        stand_in(name, leaseport.path())?
+        stand_in(leaseport.path())?
             .write(Path::new(&archive))
             .context("the base's stand-in")?;
         builder.buildah(&["pull", "--quiet", &format!("docker-archive:{archive}")])?;
@@ -147,6 +147,7 @@ impl Builder {
             "--pull-never",
             "--no-cache",
             "--timestamp=0",
+            &format!("--build-arg=TOOLCHAIN={BASE}"),
             &format!("--build-context=binary={}", self.path("binary")),
             &format!("--iidfile={id_file}"),
             &format!("--tag={IMAGE}"),
@@ -207,21 +208,15 @@ pub(super) fn load(world: &World, leaseport: &Leaseport) -> Result<ContainerImag
     Ok(image)
 }
 
-/// The image that a Dockerfile's first stage begins with.
-fn base(dockerfile: &str) -> Option<&str> {
-    let first = dockerfile.lines().find_map(|line| line.strip_prefix("FROM "))?;
-    first.split_whitespace().next()
-}
-
-/// An image of that name with this machine's own shell, the programs the Dockerfile's later stages run, the libraries of those and of the
+/// An image with this machine's own shell, the programs the Dockerfile's later stages run, the libraries of those and of the
 /// binary, and certificates.
-fn stand_in(name: &str, binary: &Path) -> Result<Image> {
+fn stand_in(binary: &Path) -> Result<Image> {
     let program = |path: &str| Entry::Program {
         from: path.into(),
         at: path.into(),
     };
     let mut libraries = libraries(&binary.display().to_string())?;
-    for path in PROGRAMS.iter().filter(|path| !path.ends_with("ldd")) {
+    for path in PROGRAMS {
         libraries.extend(self::libraries(path)?);
     }
     let mut entries: Vec<Entry> = PROGRAMS.iter().map(|path| program(path)).collect();
@@ -231,7 +226,7 @@ fn stand_in(name: &str, binary: &Path) -> Result<Image> {
         content: fs::read_to_string(CERTIFICATES).context(CERTIFICATES)?,
     });
     Ok(Image {
-        names: vec![format!("docker.io/library/{name}")],
+        names: vec![BASE.into()],
         command: vec!["sh".into()],
         entries,
     })
@@ -256,13 +251,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-
-    #[test]
-    fn the_base_is_what_the_first_stage_begins_with() {
-        let dockerfile = "# FROM here\nFROM debian:12 AS first\nFROM scratch\n";
-        assert_eq!(base(dockerfile), Some("debian:12"));
-        assert_eq!(base("# nothing\n"), None);
-    }
 
     #[test]
     fn libraries_and_the_loader_are_read_from_what_ldd_prints() {

@@ -335,7 +335,7 @@ impl Sheet {
 fn metrics(scene: &mut Scene) -> Result<String> {
     Ok(match scene.start_prometheus()? {
         Some(prometheus) => format!(
-            "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards there ask for it",
+            "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards in charts/leaseport/files ask for it",
             prometheus.address
         ),
         None => format!(

@@ -1,5 +1,5 @@
 //! A real Prometheus beside a scene: it scrapes the operator and evaluates the alerts of deploy/observability, and answers the queries of the
-//! dashboards there. Debian's program is used where it is installed; nothing is installed here.
+//! chart's dashboards. Debian's program is used where it is installed; nothing is installed here.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,8 +20,15 @@ pub const PROMETHEUS: &str = "prometheus";
 pub const REMEDY: &str = "install it (Debian and Ubuntu: `apt-get install prometheus`)";
 
 const START: Duration = Duration::from_secs(30);
-/// Where alerts and dashboards are.
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/observability");
+/// Alerts as the chart renders them, and dashboards as it takes them.
+const RULES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../deploy/observability/prometheus-rules.yaml"
+);
+const DASHBOARDS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../charts/leaseport/files/dashboards"
+);
 
 /// A running Prometheus.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +130,7 @@ impl Prometheus {
 
 /// What is under `spec:` of the PrometheusRule, which is an ordinary rule file.
 fn rules() -> Result<String> {
-    let text = fs::read_to_string(Path::new(FOLDER).join("prometheus-rules.yaml"))?;
+    let text = fs::read_to_string(RULES)?;
     let (_, spec) = text
         .split_once("\nspec:\n")
         .context("prometheus-rules.yaml has no spec")?;
@@ -140,7 +147,7 @@ fn rules() -> Result<String> {
 pub fn dashboard_queries() -> Result<Vec<Query>> {
     let mut queries = Vec::new();
     for file in ["provider.json", "operator.json"] {
-        let path = Path::new(FOLDER).join("dashboards").join(file);
+        let path = Path::new(DASHBOARDS).join(file);
         let dashboard: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
         for panel in dashboard["panels"].as_array().into_iter().flatten() {
             for target in panel["targets"].as_array().into_iter().flatten() {

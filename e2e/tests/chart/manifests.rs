@@ -8,7 +8,7 @@ use leaseport_e2e::chart::{documents, folder, repository};
 use crate::TOOLS;
 
 /// Each file of deploy/ with the templates it is made of.
-const FILES: [(&str, &[&str]); 11] = [
+const FILES: [(&str, &[&str]); 15] = [
     ("priority-classes.yaml", &["priority-classes.yaml"]),
     ("rbac-operator.yaml", &["operator/rights.yaml"]),
     ("rbac-gateway.yaml", &["gateway/rights.yaml"]),
@@ -33,6 +33,13 @@ const FILES: [(&str, &[&str]); 11] = [
     ("provider/holds.yaml", &["provider/holds.yaml"]),
     ("provider/evidence.yaml", &["provider/evidence.yaml"]),
     ("provider/wallets.yaml", &["provider/wallets.yaml"]),
+    ("observability/services.yaml", &["monitoring/services.yaml"]),
+    (
+        "observability/service-monitor.yaml",
+        &["monitoring/service-monitor.yaml"],
+    ),
+    ("observability/prometheus-rules.yaml", &["monitoring/rules.yaml"]),
+    ("observability/dashboards.yaml", &["monitoring/dashboards.yaml"]),
 ];
 
 /// What a release has and deploy/ has not: definitions are in crds/, namespaces are written by hand (the release's own is Helm's to make), the

@@ -76,6 +76,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["certManager", "issuerKind"],
     ),
     (r#"gateway.route.version="v2""#, &["gateway", "route", "version"]),
+    (
+        r#"monitoring.serviceMonitor.interval="30""#,
+        &["monitoring", "serviceMonitor", "interval"],
+    ),
+    (
+        r#"monitoring.serviceMonitors=true"#,
+        &["monitoring", "serviceMonitors"],
+    ),
     // Values that need each other.
     (r#"gateway={"enabled":true}"#, &["gateway.provider.name is empty"]),
     (
@@ -98,6 +106,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     (
         r#"gateway={"enabled":true,"provider":{"name":"main","namespace":"a"},"ingress":{"enabled":true}}"#,
         &["gateway.ingress.host is empty"],
+    ),
+    (
+        r#"monitoring={"services":false,"serviceMonitor":{"enabled":true}}"#,
+        &["monitoring.services = false", "nothing to scrape"],
     ),
     (
         r#"extraCA={"configMap":"a","secret":"b"}"#,

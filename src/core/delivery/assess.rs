@@ -92,6 +92,15 @@ pub fn assess<P: Borrow<Pod>, N: Borrow<Node>>(
         .collect()
 }
 
+/// Says of every replica without a pod why the cluster makes none, in the cluster's own words.
+pub fn explain(replicas: &mut [Replica], refused: &Finding) {
+    for replica in replicas.iter_mut().filter(|replica| replica.pod_uid.is_none()) {
+        if let Assessment::NotDelivered { finding, .. } = &mut replica.assessment {
+            finding.clone_from(refused);
+        }
+    }
+}
+
 /// Better candidates sort first: those that stay before those that go, living before failed, newer before older.
 fn rank(pod: &Pod) -> (bool, bool, std::cmp::Reverse<Option<i64>>, String) {
     let failed = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Failed");

@@ -7,7 +7,7 @@ mod metered;
 mod pod;
 mod table;
 
-pub use assess::{Expected, PullBilling, Replica, assess};
+pub use assess::{Expected, PullBilling, Replica, assess, explain};
 pub use finish::{Finish, finish};
 pub use metered::metered;
 pub use table::{Place, Row, Ruling, TABLE, rule};

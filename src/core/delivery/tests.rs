@@ -552,3 +552,26 @@ proptest! {
         prop_assert!(!finding.message.chars().any(char::is_control));
     }
 }
+
+#[test]
+fn a_replica_without_a_pod_is_told_why_the_cluster_makes_none_and_one_with_a_pod_is_not() {
+    let two = Expected {
+        replicas: 2,
+        ..expected()
+    };
+    let mut replicas = assess(&two, [with(running())], [node("True")], &BTreeMap::new());
+    let before = replicas.clone();
+    let refused = Finding::new(
+        "FailedCreate",
+        "admission webhook \"validate.kyverno.svc-fail\" denied the request: no owner",
+    );
+    explain(&mut replicas, &refused);
+    assert_eq!(replicas[0], before[0]);
+    assert_eq!(
+        replicas[1].assessment,
+        Assessment::NotDelivered {
+            owner: Owner::Provider,
+            finding: refused,
+        }
+    );
+}

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use alloy::primitives::{B256, keccak256};
 use k8s_openapi::{
     api::{
-        apps::v1::Deployment,
+        apps::v1::{Deployment, DeploymentStatus},
         batch::v1::Job,
         core::v1::{Namespace, Pod, Secret},
     },
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     api::{ComputeLease, ComputeOffer},
     core::{
-        delivery::{Assessment, Expected, Finish, Replica, assess, finish},
+        delivery::{Assessment, Expected, Finding, Finish, Replica, assess, finish},
         documents::{
             manifest::{Form, Manifest, ManifestError},
             needs::Needs,
@@ -52,22 +52,62 @@ pub(super) struct Found {
     pub(super) meta: ObjectMeta,
     /// How it ended, if it is a Job and has.
     pub(super) finish: Option<Finish>,
+    /// How many pods it is to have.
+    pub(super) wanted: usize,
+    /// Why the cluster makes no pods of it, where it says so.
+    pub(super) refused: Option<Finding>,
+}
+
+/// What there is to say of a lease's workload.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Workload {
+    pub(super) side: WorkloadSide,
+    /// How it ended, if it has.
+    pub(super) finish: Option<Finish>,
+    /// Why the cluster makes no pods of it.
+    pub(super) refused: Option<Finding>,
+}
+
+impl Workload {
+    const fn only(side: WorkloadSide) -> Self {
+        Self {
+            side,
+            finish: None,
+            refused: None,
+        }
+    }
 }
 
 impl Found {
     fn deployment(found: Deployment) -> Self {
+        let replicas = found.spec.as_ref().and_then(|spec| spec.replicas);
         Self {
-            meta: found.metadata,
             finish: None,
+            wanted: usize::try_from(replicas.unwrap_or(1)).unwrap_or_default(),
+            refused: found.status.as_ref().and_then(refused),
+            meta: found.metadata,
         }
     }
 
     fn job(found: Job) -> Self {
         Self {
             finish: finish(&found),
+            wanted: 0,
+            refused: None,
             meta: found.metadata,
         }
     }
+}
+
+/// A quota or an admission policy that lets no pod through is told here and in events; nothing else of a Deployment shows it.
+fn refused(status: &DeploymentStatus) -> Option<Finding> {
+    let condition = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    let text = |word: &Option<String>| word.clone().unwrap_or_default();
+    Some(Finding::new(&text(&condition.reason), &text(&condition.message)))
 }
 
 impl Eyes {
@@ -153,11 +193,11 @@ impl Eyes {
         namespace: NamespaceSide,
         pods: &[Arc<Pod>],
         look: &Look,
-    ) -> (WorkloadSide, Option<Finish>) {
+    ) -> Workload {
         match namespace {
-            NamespaceSide::Absent => return (WorkloadSide::Absent, None),
+            NamespaceSide::Absent => return Workload::only(WorkloadSide::Absent),
             NamespaceSide::Unknown | NamespaceSide::Foreign | NamespaceSide::Leaving => {
-                return (WorkloadSide::Unknown, None);
+                return Workload::only(WorkloadSide::Unknown);
             }
             // Bare with a manifest is what an object made again finds: what ran before still does.
             NamespaceSide::Ours | NamespaceSide::Bare => {}
@@ -168,7 +208,7 @@ impl Eyes {
             } else {
                 WorkloadSide::Unknown
             };
-            return (side, None);
+            return Workload::only(side);
         };
         let home = template.identity.namespace();
         let found = match self.memory.workload(look) {
@@ -185,7 +225,7 @@ impl Eyes {
                         .map(|found| found.map(Found::job)),
                 };
                 let Ok(found) = found else {
-                    return (WorkloadSide::Unknown, None);
+                    return Workload::only(WorkloadSide::Unknown);
                 };
                 if tells_by_its_pods(manifest.manifest.form, found.as_ref(), pods) {
                     self.memory.keep_workload(look, found.as_ref());
@@ -193,14 +233,15 @@ impl Eyes {
                 found
             }
         };
-        let Some(Found { meta, finish }) = found else {
-            return (WorkloadSide::Absent, None);
+        let Some(found) = found else {
+            return Workload::only(WorkloadSide::Absent);
         };
+        let meta = &found.meta;
         let matches = |power| {
             workload(template, &manifest.manifest, manifest.hash, power).is_ok_and(|objects| {
                 objects
                     .last()
-                    .is_some_and(|object| object.change(Some(&meta)) == Change::None)
+                    .is_some_and(|object| object.change(Some(meta)) == Change::None)
             })
         };
         let side = if matches(Power::On) {
@@ -210,7 +251,11 @@ impl Eyes {
         } else {
             WorkloadSide::Outdated
         };
-        (side, finish)
+        Workload {
+            side,
+            finish: found.finish,
+            refused: found.refused,
+        }
     }
 
     pub(super) fn replicas(
@@ -310,14 +355,15 @@ const fn manifest_place(namespace: NamespaceSide, received: bool, again: bool) -
     }
 }
 
-/// The end of a Job comes after the end of its pods and leaves no trace in them: what was read in between is not remembered.
+/// The end of a Job comes after the end of its pods and leaves no trace in them, and why a Deployment has fewer pods than it wants leaves none
+/// either: what was read meanwhile is not remembered.
 fn tells_by_its_pods(form: Form, found: Option<&Found>, pods: &[Arc<Pod>]) -> bool {
     let ended = |pod: &Arc<Pod>| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         matches!(phase, Some("Succeeded" | "Failed"))
     };
     match form {
-        Form::Deployment => true,
+        Form::Deployment => found.is_none_or(|found| pods.len() >= found.wanted),
         Form::Job => found.is_some_and(|found| found.finish.is_some()) || !pods.iter().all(ended),
     }
 }
@@ -405,6 +451,41 @@ mod tests {
         assert!(!told(Some(&runs), &[pod("Succeeded"), pod("Failed")]));
         assert!(!told(Some(&runs), &[]));
         assert!(told(Some(&ended), &[]));
-        assert!(tells_by_its_pods(Form::Deployment, Some(&runs), &[]));
+    }
+
+    fn deployment(replicas: i32, conditions: &serde_json::Value) -> Found {
+        let object = json!({
+            "metadata": {}, "status": { "conditions": conditions },
+            "spec": { "replicas": replicas, "selector": {}, "template": {} },
+        });
+        Found::deployment(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_deployment_that_lacks_pods_is_read_again_until_it_has_them_or_says_why_it_gets_none() {
+        let told = |replicas, pods: &[Arc<Pod>]| {
+            tells_by_its_pods(Form::Deployment, Some(&deployment(replicas, &json!([]))), pods)
+        };
+        assert!(told(1, &[pod("Running")]));
+        assert!(!told(2, &[pod("Running")]));
+        assert!(told(0, &[]), "scaled to zero it lacks nothing");
+        assert!(tells_by_its_pods(Form::Deployment, None, &[]));
+    }
+
+    #[test]
+    fn why_the_cluster_makes_no_pods_is_taken_from_the_deployments_own_condition() {
+        let said = "admission webhook \"validate.kyverno.svc-fail\" denied the request: no owner";
+        let failing = |status: &str| {
+            json!([
+                { "type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable" },
+                { "type": "ReplicaFailure", "status": status, "reason": "FailedCreate", "message": said },
+            ])
+        };
+        assert_eq!(
+            deployment(1, &failing("True")).refused,
+            Some(Finding::new("FailedCreate", said))
+        );
+        assert_eq!(deployment(1, &failing("False")).refused, None);
+        assert_eq!(deployment(1, &json!([])).refused, None);
     }
 }

@@ -182,6 +182,8 @@ mod tests {
                 ..ObjectMeta::default()
             },
             finish: None,
+            wanted: 1,
+            refused: None,
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
     api::{ComputeLease, ComputeProvider, transaction::IntentKind},
     core::{
         canon::Snapshot,
-        delivery::Replica,
+        delivery::{Replica, explain},
         documents::{
             needs::{Needs, NeedsError},
             terms::Terms,
@@ -170,10 +170,10 @@ impl Eyes {
             needs: &needs,
             ground,
         });
-        let (workload, found) = self
+        let workload = self
             .workload(template.as_ref(), manifest.as_ref(), namespace, &pods_here, &look)
             .await;
-        let replicas = self.replicas(
+        let mut replicas = self.replicas(
             &lease,
             &needs,
             offer.as_deref(),
@@ -181,6 +181,9 @@ impl Eyes {
             &pods_here,
             pods,
         );
+        if let Some(refused) = &workload.refused {
+            explain(&mut replicas, refused);
+        }
         let observed = Observed {
             chain,
             object: object::object_side(
@@ -190,9 +193,9 @@ impl Eyes {
             ),
             namespace,
             manifest: manifest_side,
-            workload,
+            workload: workload.side,
             delivery: cluster::delivery_side(&replicas),
-            finish: object::noted_finish(&lease).or(found),
+            finish: object::noted_finish(&lease).or(workload.finish),
             handover: self.handover(&lease, &home, &pods_here),
             duties: self.duties(&uid, &key),
             evidence: chain::evidence(&lease, &key, market.as_deref(), view.as_deref()),
