@@ -46,7 +46,7 @@ for name in "$@"; do
     publishing) rung publishing cargo test --locked --no-fail-fast -p leaseport-e2e --test publishing ;;
     world) rung world cargo test --locked --no-fail-fast -p leaseport-e2e --test world --test market -- --test-threads=1 --nocapture ;;
     lease) rung lease cargo test --locked -p leaseport-e2e --test lease -- --test-threads=1 --nocapture ;;
-    release) rung release cargo test --locked -p leaseport-e2e --test release --test pages -- --test-threads=1 --nocapture ;;
+    release) rung release cargo test --locked --no-fail-fast -p leaseport-e2e --test release --test pages -- --test-threads=1 --nocapture ;;
     life) rung life cargo test --locked -p leaseport-e2e --test life -- --test-threads=1 --nocapture ;;
     *) echo "ladder: unknown rung $name" >&2; exit 2 ;;
   esac

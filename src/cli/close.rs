@@ -158,11 +158,7 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
         ("stop the lease", "stopped", calls::stop(&lease.terms, DONE))
     } else {
         let offer = offered(args, &market, &view, &lease, &key).await?;
-        // The provider may have taken its time: what can have passed is counted from now.
-        let view = following.view().await?;
-        let most = args
-            .max_seconds
-            .unwrap_or_else(|| elapsed(&lease, chain_now(&view)));
+        let (view, lease, most) = passed(args, &mut following, offer.cum).await?;
         check(&offer, &lease.signed_as(), most).map_err(TenantError::Refused)?;
         signed_by_provider(&market, &view, &lease, &offer).map_err(TenantError::Refused)?;
         progress(format_args!(
@@ -191,6 +187,38 @@ pub async fn run(args: &CloseArgs) -> Result<(), TenantError> {
     answer(args.tenant.output, &ended, told)
 }
 
+/// What can have passed by now, the provider having taken its time to sign: of the lease as it stands now, which may have started since it was first
+/// looked at. Where the newest block is older than what the provider counts, the next ones are waited for.
+async fn passed(
+    args: &CloseArgs,
+    following: &mut Following,
+    counted: u32,
+) -> Result<(Arc<ChainView>, Arc<LeaseState>, u32), TenantError> {
+    let mut blocks = BLOCKS_WAITED;
+    loop {
+        let view = following.view().await?;
+        let lease = Arc::clone(find_lease(&view.head.book, args.lease)?);
+        let most = args
+            .max_seconds
+            .unwrap_or_else(|| elapsed(&lease, chain_now(&view)));
+        if counted <= most || args.max_seconds.is_some() || blocks == 0 {
+            return Ok((view, lease, most));
+        }
+        blocks = blocks.saturating_sub(1);
+        next_block(following).await?;
+    }
+}
+
+async fn next_block(following: &mut Following) -> Result<(), TenantError> {
+    let head = following.view().await?.head.block.number;
+    // A chain that makes no block by itself may count the time when the next try comes.
+    let next = following.until(head.saturating_add(1));
+    if let Ok(next) = tokio::time::timeout(BLOCK_WAIT, next).await {
+        next?;
+    }
+    Ok(())
+}
+
 /// Sends, and where the newest block's time is still behind the seconds that were agreed, waits for the next block and tries again: nothing
 /// was sent by a try that its simulation refused.
 async fn in_time(
@@ -203,15 +231,10 @@ async fn in_time(
     for _ in 0..BLOCKS_WAITED {
         match sender.send(what, book, call.clone()).await {
             Err(error) if is_ahead_of_the_block(&error) => {
-                let head = following.view().await?.head.block.number;
                 progress(
                     "the newest block is older than the last second agreed on: waiting for the next one",
                 );
-                // A chain that makes no block by itself may count the time when the next try comes.
-                let next = following.until(head.saturating_add(1));
-                if let Ok(next) = tokio::time::timeout(BLOCK_WAIT, next).await {
-                    next?;
-                }
+                next_block(following).await?;
             }
             other => return Ok(other?),
         }
