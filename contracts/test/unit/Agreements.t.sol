@@ -288,6 +288,21 @@ contract AgreementsTest is Trades {
         );
     }
 
+    function test_AnAmendmentMayReachEachOfItsBounds() public {
+        Terms memory terms = _live(0, 1);
+        _skip(100);
+        _report(0, 40);
+        _settle(0);
+        Terms memory next = _longer(terms);
+        next.maxDuration = 1 << 30;
+        next.notice = 1 << 30;
+        next.minCommit = 1 << 30;
+        next.earlyFeeBps = 10_000;
+        next.ratePerHour = 1;
+        _amend(terms, next, 50);
+        eq(_lease(0).termsHash, _stored(next), "these terms are in force");
+    }
+
     function test_AnAmendmentLeavesRoomForTheCounter() public {
         Order memory order = _order();
         _post(order);
