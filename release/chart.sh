@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 [ $# = 4 ] || { echo "usage: release/chart.sh REPOSITORY IMAGE DIGEST FOLDER" >&2; exit 2; }
 repository=${1%/} image=$2 digest=$3 folder=$4
 version=$(sed -n 's/^version: //p' charts/leaseport/Chart.yaml)
+# What it installs, and the tag it is released under.
+app=$(sed -n 's/^appVersion: "\(.*\)"/\1/p' charts/leaseport/Chart.yaml)
 
 case $digest in sha256:*) ;; *) echo "chart: the digest '$digest' does not begin with sha256:" >&2; exit 2 ;; esac
 case $image in */*) ;; *) echo "chart: the image '$image' names no registry" >&2; exit 2 ;; esac
@@ -23,13 +25,13 @@ sed -i -e "/^annotations:/i home: $repository\nsources: [$repository]" "$work/le
 cat >>"$work/leaseport/Chart.yaml" <<ADDED
   artifacthub.io/images: |
     - name: leaseport
-      image: $image:$version@$digest
+      image: $image:$app@$digest
       platforms: [linux/amd64, linux/arm64]
   artifacthub.io/links: |
     - name: Quickstart for providers
-      url: $repository/blob/v$version/docs/quickstart-provider.md
+      url: $repository/blob/v$app/docs/quickstart-provider.md
     - name: What to verify before installing
-      url: $repository/blob/v$version/docs/releasing.md
+      url: $repository/blob/v$app/docs/releasing.md
     - name: Security
       url: $repository/security
 ADDED
