@@ -210,22 +210,28 @@ fn holding(seen: &Observed, policy: &Policy) -> Plan {
     }
 }
 
-/// Who fills first has the order, so there is one try: what reverted was late, or would revert again.
-fn filling(seen: &Observed, policy: &Policy) -> Plan {
+/// What the order's fate makes of a promise; none while it is open. On an untrusted view nothing is decided, and nothing else either.
+fn decided(seen: &Observed, policy: &Policy, late: &'static str) -> Option<Plan> {
     if seen.trust != Trust::Fresh {
-        return act(Vec::new(), "ChainUnknown", Some(policy.bind_within));
+        return Some(act(Vec::new(), "ChainUnknown", Some(policy.bind_within)));
     }
     match seen.order {
-        OrderSide::Ours => return act(vec![Action::Record(Phase::Won)], "Won", None),
-        OrderSide::Gone => return end(seen, Phase::Lost, "OrderGone"),
-        OrderSide::Open { .. } => {}
+        OrderSide::Ours => Some(act(vec![Action::Record(Phase::Won)], "Won", None)),
+        OrderSide::Gone => Some(end(seen, Phase::Lost, "OrderGone")),
+        OrderSide::Open { .. } if seen.now > seen.deadline => Some(end(seen, Phase::Expired, late)),
+        OrderSide::Open { .. } => None,
     }
-    if seen.now > seen.deadline {
-        return end(seen, Phase::Expired, "OrderExpired");
+}
+
+/// Who fills first has the order, so there is one try: what reverted was late, or would revert again.
+fn filling(seen: &Observed, policy: &Policy) -> Plan {
+    if let Some(plan) = decided(seen, policy, "OrderExpired") {
+        return plan;
     }
     match seen.posted {
-        // Somebody deleted the transaction's object.
-        Sent::Never => return act(vec![Action::Fill], "Filling", None),
+        // Somebody deleted the transaction's object: as at first, only what is held is promised.
+        Sent::Never if seen.hold == HoldSide::Bound => return act(vec![Action::Fill], "Filling", None),
+        Sent::Never => return end(seen, Phase::Refused, "HoldNotBound"),
         Sent::Failed { .. } => return end(seen, Phase::Refused, "FillReverted"),
         // Mined, and the newest block that was read is older.
         Sent::InFlight | Sent::Done => {}
@@ -234,16 +240,8 @@ fn filling(seen: &Observed, policy: &Policy) -> Plan {
 }
 
 fn promised(seen: &Observed, policy: &Policy) -> Plan {
-    if seen.trust != Trust::Fresh {
-        return act(Vec::new(), "ChainUnknown", Some(policy.bind_within));
-    }
-    match seen.order {
-        OrderSide::Ours => return act(vec![Action::Record(Phase::Won)], "Won", None),
-        OrderSide::Gone => return end(seen, Phase::Lost, "OrderGone"),
-        OrderSide::Open { .. } => {}
-    }
-    if seen.now > seen.deadline {
-        return end(seen, Phase::Expired, "DeadlinePassed");
+    if let Some(plan) = decided(seen, policy, "DeadlinePassed") {
+        return plan;
     }
     let mut actions = Vec::new();
     match seen.posted {
@@ -444,6 +442,22 @@ mod tests {
                 ..seen
             }),
             [Action::Delete]
+        );
+    }
+
+    #[test]
+    fn a_fill_whose_transaction_was_deleted_is_sent_again_only_while_its_capacity_is_held() {
+        let lost = Observed {
+            posted: Sent::Never,
+            ..FILLING
+        };
+        assert_eq!(acts(lost), [Action::Fill]);
+        assert_eq!(
+            acts(Observed {
+                hold: HoldSide::Absent,
+                ..lost
+            }),
+            [Action::Record(Phase::Refused)]
         );
     }
 
