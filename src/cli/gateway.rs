@@ -356,6 +356,7 @@ fn clock() -> Clock {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::gateway::renewal::PACE;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -373,6 +374,15 @@ mod tests {
         assert_eq!(line.args.listen, "0.0.0.0:8443".parse().unwrap());
         assert_eq!(line.args.ops_address, "0.0.0.0:9091".parse().unwrap());
         assert!(Line::try_parse_from(["gateway", "--provider", "main", "--tls-cert", "x"]).is_err());
+    }
+
+    #[test]
+    fn the_help_names_the_pace_at_which_certificates_are_looked_at() {
+        let help = <Line as clap::CommandFactory>::command()
+            .render_long_help()
+            .to_string();
+        let pace = format!("every {} s", PACE.as_secs());
+        assert_eq!(help.matches(&pace).count(), 2, "{help}");
     }
 
     #[test]

@@ -20,7 +20,8 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 enum LookError {
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("looking at the certificate broke off: {0}")]
+    // Without its source, whose words are others at each look.
+    #[error("looking at the certificate broke off")]
     Broken(#[from] JoinError),
 }
 
