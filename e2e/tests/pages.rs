@@ -176,11 +176,46 @@ fn rotate(desk: &Desk, rental: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
     say("rotation.md: another duty key, with a lease while both are there and one after");
 
     desk.run(pins)?;
+    let before = gateways(desk)?;
+    let replaced = Instant::now();
+    // It ends when each pod has said in its log that it serves the new key, or with the patience that every block has.
     desk.run(pair)?;
-    desk.run(rental).context("with the gateway's new key")?;
+    let took = replaced.elapsed().as_secs_f64();
+    let after = gateways(desk)?;
+    ensure!(
+        before.len() == 2 && before == after,
+        "a pod was restarted or replaced: {before:?}, then {after:?}"
+    );
+    say(&format!(
+        "rotation.md: every gateway serves the new pair {took:.1} s after its Secret was replaced, and none was restarted"
+    ));
     desk.run(last)?;
+    // With its pin alone on chain no other key is believed, so a whole lease goes through the one that was read last.
+    desk.run(rental).context("with the gateway's new key alone")?;
+    ensure!(gateways(desk)? == before, "a pod was restarted or replaced");
     let leases = desk.run("leaseport lease ls --output json")?;
     ensure!(leases.trim() == "[]", "a lease was left open: {leases}");
-    say("rotation.md: another key for the gateway, with a lease while both pins stand on chain");
+    say("rotation.md: another key for the gateway, with a lease whose tenant believes no other");
     Ok(())
+}
+
+/// The gateway's pods, each with how often its container was restarted.
+fn gateways(desk: &Desk) -> Result<Vec<(String, u64)>> {
+    let pods = desk.world.kubectl_json(&[
+        "--namespace=leaseport-system",
+        "get",
+        "pods",
+        "--selector=app.kubernetes.io/component=gateway",
+    ])?;
+    let mut found = Vec::new();
+    for pod in pods["items"].as_array().into_iter().flatten() {
+        let uid = pod["metadata"]["uid"].as_str().context("a pod without uid")?;
+        let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+        found.push((
+            uid.to_owned(),
+            restarts.context("a pod that says nothing of restarts")?,
+        ));
+    }
+    found.sort();
+    Ok(found)
 }
