@@ -152,9 +152,8 @@ pub async fn operator(
     });
     let mut loops = JoinSet::new();
     let moved = follow(&mut loops, &config, &context, &caches, &acting);
-    let held = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        held = lock.acquire() => held,
+    let Some(held) = lock.acquire(&stop).await else {
+        return Ok(());
     };
     tracing::info!(identity = config.identity, "leading");
     act(&mut loops, &context, &caches, &moved, &acting);
