@@ -20,10 +20,14 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{
     contracts::Contracts,
     decode::Emitters,
-    endpoint::{EndpointHealth, Endpoints},
+    endpoint::{Endpoint, EndpointHealth, Endpoints},
     errors::RpcFailure,
 };
-use crate::core::{book::Windows, canon::CanonError, view::ChainView};
+use crate::core::{
+    book::Windows,
+    canon::{BlockRef, CanonError},
+    view::ChainView,
+};
 
 /// Which block money may settle on (ComputeMarket: finality.settle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,6 +191,14 @@ impl Follower {
         let task = tokio::spawn(run::run(endpoints, config, view_sender, health_sender));
         Self { view, health, task }
     }
+}
+
+/// The block that one endpoint says money may settle on.
+///
+/// # Errors
+/// It does not answer, or has none yet.
+pub(super) async fn settled(endpoint: &Endpoint, settle: Settle) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::finalized(endpoint, settle).await?.at)
 }
 
 #[cfg(test)]
