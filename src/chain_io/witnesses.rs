@@ -15,9 +15,10 @@ use super::{
     deploy::audit::transport,
     endpoint::{Endpoint, Endpoints},
     errors::RpcFailure,
-    follower::{Settle, settled},
+    follower::{Settle, at_height, newest, settled},
 };
 use crate::core::{
+    canon::BlockRef,
     ids::{Generation, LeaseId, LeaseKey},
     time::ChainSeconds,
     view::{
@@ -28,6 +29,9 @@ use crate::core::{
 /// How soon an endpoint that did not say yes is asked about the same lease again: its final block may have moved, or it may answer by then.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// The same where it only has to call final what it has said.
+const RIPENS: Duration = Duration::from_secs(60);
+
 /// Leases that one endpoint is asked about at once; the others queue. A silent one costs no more than this.
 const AT_ONCE: usize = 4;
 
@@ -36,6 +40,9 @@ const TOLD_TOGETHER: Duration = Duration::from_millis(300);
 
 /// A lease that nobody has asked about for so long is forgotten, and how often that is looked for.
 const KEPT: Duration = Duration::from_secs(3_600);
+
+/// A lease that nobody has asked about for so long waits no more: the followed chain does not call it over now.
+const STILL_ASKED: Duration = Duration::from_secs(60);
 
 /// Where a market's contracts are, and what it settles on.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +89,8 @@ struct Heard {
 struct Case {
     /// The last that each endpoint said, by its name.
     said: BTreeMap<String, Testimony>,
+    /// What it said of a block that it does not call final yet.
+    early: BTreeMap<String, Early>,
     asked: BTreeMap<String, Asked>,
     /// Since when the lease waits to be borne out as over, and what was asked last for that.
     open: Option<(Instant, Question)>,
@@ -91,7 +100,21 @@ struct Case {
 #[derive(Clone, Copy)]
 enum Asked {
     UnderWay,
-    At(Instant),
+    NotBefore(Instant),
+}
+
+/// Read at an endpoint's newest block, since it keeps no state of the one that it calls final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Early {
+    at: BlockRef,
+    said: Testimony,
+}
+
+/// What an endpoint told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Final(Testimony),
+    Early(Early),
 }
 
 impl Witnesses {
@@ -122,6 +145,7 @@ impl Witnesses {
         heard.sweep(now);
         let case = heard.cases.entry(question.key).or_insert_with(|| Case {
             said: BTreeMap::new(),
+            early: BTreeMap::new(),
             asked: BTreeMap::new(),
             open: None,
             used: now,
@@ -146,12 +170,13 @@ impl Witnesses {
             let knows = case.said.get(name).map(|said| question.answered(said)) == Some(Says::Yes);
             let lately = match case.asked.get(name) {
                 Some(Asked::UnderWay) => true,
-                Some(Asked::At(when)) => now.duration_since(*when) < AGAIN,
+                Some(Asked::NotBefore(when)) => now < *when,
                 None => false,
             };
             if !knows && !lately {
                 case.asked.insert(name.to_owned(), Asked::UnderWay);
-                tokio::spawn(self.clone().ask(index, *question));
+                let early = case.early.remove(name);
+                tokio::spawn(self.clone().ask(index, *question, early));
             }
         }
         hearing
@@ -162,7 +187,8 @@ impl Witnesses {
     pub fn unheard(&self) -> Option<Unheard> {
         let now = Instant::now();
         let heard = self.heard();
-        let waiting = heard.cases.values().filter_map(|case| {
+        let asked = |case: &&Case| now.duration_since(case.used) < STILL_ASKED;
+        let waiting = heard.cases.values().filter(asked).filter_map(|case| {
             let (since, question) = case.open?;
             let hearing = Hearing::Heard(case.said.clone());
             Some(Unheard {
@@ -174,24 +200,30 @@ impl Witnesses {
         waiting.max_by_key(|unheard| (!unheard.denied_by.is_empty(), unheard.waits))
     }
 
-    async fn ask(self, index: usize, question: Question) {
+    async fn ask(self, index: usize, question: Question, early: Option<Early>) {
         let Some((endpoint, turns)) = self.0.endpoints.get(index) else {
             return;
         };
-        let said = match turns.acquire().await {
-            Ok(_turn) => testify(endpoint, &self.0.bench, &question).await,
+        let told = match turns.acquire().await {
+            Ok(_turn) => testify(endpoint, &self.0.bench, &question, early).await,
             Err(_) => return,
         };
-        match &said {
-            Ok(said) => {
+        let (lease, name) = (question.key.id, endpoint.name());
+        match &told {
+            Ok(Told::Final(said)) => {
                 let says = question.answered(said);
-                tracing::debug!(lease = %question.key.id, endpoint = endpoint.name(), block = said.at.block, ?says, "endpoint asked whether a lease is over");
+                tracing::debug!(%lease, endpoint = name, block = said.at.block, ?says, "endpoint asked whether a lease is over");
+            }
+            Ok(Told::Early(early)) => {
+                tracing::debug!(%lease, endpoint = name, block = early.at.number, "endpoint has yet to call the block final in which it sees whether a lease is over");
             }
             Err(error) => {
-                tracing::debug!(lease = %question.key.id, %error, "endpoint does not say whether a lease is over");
+                tracing::debug!(%lease, %error, "endpoint does not say whether a lease is over");
             }
         }
-        if self.note(endpoint.name(), &question, said.ok()) {
+        // Whoever fails between two answers has taken nothing back.
+        let told = told.ok().or(early.map(Told::Early));
+        if self.note(name, &question, told) {
             tokio::time::sleep(TOLD_TOGETHER).await;
             self.heard().ringing = false;
             (self.0.news)();
@@ -199,16 +231,25 @@ impl Witnesses {
     }
 
     /// Takes an answer down; true where whoever brought it is to ring.
-    fn note(&self, name: &str, question: &Question, said: Option<Testimony>) -> bool {
+    fn note(&self, name: &str, question: &Question, told: Option<Told>) -> bool {
         let mut heard = self.heard();
         let Some(case) = heard.cases.get_mut(&question.key) else {
             return false;
         };
-        case.asked.insert(name.to_owned(), Asked::At(Instant::now()));
-        let Some(said) = said else {
-            return false;
+        let pause = match told {
+            Some(Told::Early(_)) => RIPENS,
+            Some(Told::Final(_)) | None => AGAIN,
         };
-        case.said.insert(name.to_owned(), said);
+        let next = Asked::NotBefore(Instant::now() + pause);
+        case.asked.insert(name.to_owned(), next);
+        match told {
+            Some(Told::Final(said)) => case.said.insert(name.to_owned(), said),
+            Some(Told::Early(early)) => {
+                case.early.insert(name.to_owned(), early);
+                return false;
+            }
+            None => return false,
+        };
         let news = Hearing::Heard(case.said.clone()).bears_out(question) && !heard.ringing;
         heard.ringing |= news;
         news
@@ -229,9 +270,49 @@ impl Heard {
     }
 }
 
-/// All of it at one block, the newest that this endpoint calls final.
-async fn testify(endpoint: &Endpoint, bench: &Bench, question: &Question) -> Result<Testimony, RpcFailure> {
-    let at = settled(endpoint, bench.settle).await?;
+/// What the endpoint says at the newest block that it calls final. Many nodes keep the state of their last hundred blocks alone, and on some chains
+/// finality is further behind: such a one is asked at its newest block, and heard once it calls that very block final.
+async fn testify(
+    endpoint: &Endpoint,
+    bench: &Bench,
+    question: &Question,
+    early: Option<Early>,
+) -> Result<Told, RpcFailure> {
+    let last = settled(endpoint, bench.settle).await?;
+    match early {
+        Some(early) if question.answered(&early.said) != Says::Yes => {}
+        Some(early) if early.at.number > last.number => return Ok(Told::Early(early)),
+        Some(early) if at_height(endpoint, early.at.number).await?.hash == early.at.hash => {
+            return Ok(Told::Final(early.said));
+        }
+        // That block is no longer of its chain.
+        Some(_) | None => {}
+    }
+    let failure = match read(endpoint, bench, question, last).await {
+        Ok(said) => return Ok(Told::Final(said)),
+        Err(failure) => failure,
+    };
+    // Who answers in words is there, and may know its newest block.
+    if failure.code.is_none() {
+        return Err(failure);
+    }
+    let at = newest(endpoint).await?;
+    let said = read(endpoint, bench, question, at).await?;
+    // Only what stays true is worth waiting for.
+    if question.answered(&said) == Says::Yes {
+        Ok(Told::Early(Early { at, said }))
+    } else {
+        Err(failure)
+    }
+}
+
+/// All of it at one block.
+async fn read(
+    endpoint: &Endpoint,
+    bench: &Bench,
+    question: &Question,
+    at: BlockRef,
+) -> Result<Testimony, RpcFailure> {
     let block = BlockId::number(at.number);
     let (id, book) = (question.key.id, bench.lease_book);
     let lane = endpoint
@@ -282,7 +363,7 @@ async fn testify(endpoint: &Endpoint, bench: &Bench, question: &Question) -> Res
     };
     Ok(Testimony {
         at: at.moment(),
-        newest: newest(endpoint, id, &lane)?,
+        newest: lane_lease(endpoint, id, &lane)?,
         order,
         dispute,
     })
@@ -295,7 +376,7 @@ const ORDER_CANCELLED: u8 = 3;
 const DISPUTE_NONE: u8 = 0;
 const DISPUTE_ENDED: u8 = 4;
 
-fn newest(
+fn lane_lease(
     endpoint: &Endpoint,
     asked: LeaseId,
     found: &LeaseBook::LeaseView,

@@ -17,6 +17,7 @@ use alloy::primitives::B256;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::source::Which;
 use super::{
     contracts::Contracts,
     decode::Emitters,
@@ -199,6 +200,22 @@ impl Follower {
 /// It does not answer, or has none yet.
 pub(super) async fn settled(endpoint: &Endpoint, settle: Settle) -> Result<BlockRef, RpcFailure> {
     Ok(backfill::finalized(endpoint, settle).await?.at)
+}
+
+/// The newest block of one endpoint.
+///
+/// # Errors
+/// It does not answer.
+pub(super) async fn newest(endpoint: &Endpoint) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::header(endpoint, Which::Latest).await?.at)
+}
+
+/// The block of one endpoint at a height.
+///
+/// # Errors
+/// It does not answer, or has none there.
+pub(super) async fn at_height(endpoint: &Endpoint, number: u64) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::header(endpoint, Which::Number(number)).await?.at)
 }
 
 #[cfg(test)]

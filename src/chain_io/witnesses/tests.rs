@@ -338,3 +338,64 @@ async fn statements_are_kept_while_one_of_two_knows_of_an_open_dispute() {
     answered().await;
     assert!(spent().is_some());
 }
+
+/// An endpoint that keeps the state of its newest blocks alone: the lease is closed there since `newest`.
+fn forgets(endpoint: &Asserter, newest: &serde_json::Value) {
+    endpoint.push_success(&header(FINAL));
+    endpoint.push_failure_msg("missing trie node");
+    endpoint.push_success(newest);
+    endpoint.push_success(&lane(1, CLOSED, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_without_the_state_of_its_final_block_is_heard_once_it_calls_the_block_final_that_it_knows() {
+    let court = two();
+    court.endpoints[0].push_success(&header(FINAL));
+    court.endpoints[0].push_success(&lane(1, CLOSED, 0));
+    let second = &court.endpoints[1];
+    forgets(second, &header(FINAL + 90));
+    assert!(proof(&court).is_none());
+    answered().await;
+    assert!(proof(&court).is_none(), "not final there");
+    second.push_success(&header(FINAL + 89));
+    tokio::time::sleep(RIPENS).await;
+    assert!(proof(&court).is_none());
+    answered().await;
+    assert!(proof(&court).is_none(), "not final there yet");
+    second.push_failure_msg("a bad minute");
+    tokio::time::sleep(RIPENS).await;
+    assert!(proof(&court).is_none());
+    answered().await;
+    second.push_success(&header(FINAL + 91));
+    second.push_success(&header(FINAL + 90));
+    tokio::time::sleep(RIPENS).await;
+    assert!(proof(&court).is_none());
+    answered().await;
+    assert!(proof(&court).is_some());
+    assert_eq!(left(&court, 1), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_in_a_block_that_a_reorganisation_took_counts_for_nothing() {
+    let court = two();
+    court.endpoints[0].push_success(&header(FINAL));
+    court.endpoints[0].push_success(&lane(1, CLOSED, 0));
+    let second = &court.endpoints[1];
+    let mut taken = header(FINAL + 90);
+    taken["hash"] = json!(B256::with_last_byte(8));
+    forgets(second, &taken);
+    assert!(proof(&court).is_none());
+    answered().await;
+    // Final there by now is another block, in which the lease lives.
+    second.push_success(&header(FINAL + 95));
+    second.push_success(&header(FINAL + 90));
+    second.push_success(&lane(1, LIVE, 9_000));
+    tokio::time::sleep(RIPENS).await;
+    assert!(proof(&court).is_none());
+    answered().await;
+    assert!(proof(&court).is_none());
+    assert_eq!(court.witnesses.unheard().unwrap().denied_by, ["b"]);
+    // Nobody is told of a lease for long that the followed chain no longer calls over.
+    tokio::time::sleep(STILL_ASKED).await;
+    assert!(court.witnesses.unheard().is_none());
+}

@@ -245,7 +245,7 @@ fn unheard(waiting: Option<&UnheardSight>) -> Said {
         }
         Some(UnheardSight { lease, waits, .. }) if *waits >= UNHEARD_AFTER => {
             let text = format!(
-                "lease {lease} is over by the chain that is followed, and for {} s no two endpoints said so of their own final blocks: nothing of it is deleted; list endpoints that answer eth_call at a final block",
+                "lease {lease} is over by the chain that is followed, and for {} s no two endpoints said so of their own final blocks: nothing of it is deleted; list endpoints that answer eth_call, or wait where finality is slow",
                 UNHEARD_AFTER.as_secs()
             );
             said(Status::Unknown, "EndUnheard", text)

@@ -189,11 +189,10 @@ impl Question {
                     DisputeSaid::None | DisputeSaid::Open | DisputeSaid::NotAsked => Says::NotYet,
                 }
             }
-            (Matter::Closed | Matter::Gone { .. }, LaneStage::Open) if newest.terms.of(&self.key.terms) => {
-                otherwise
-            }
+            (Matter::Closed, LaneStage::Open) => otherwise,
+            (Matter::Gone { .. }, LaneStage::Open) if newest.terms.of(&self.key.terms) => otherwise,
             // Amended, or another tenant's: the contract does not keep which. It will be told once that one is closed.
-            (Matter::Closed | Matter::Gone { .. }, LaneStage::Open) => Says::NotYet,
+            (Matter::Gone { .. }, LaneStage::Open) => Says::NotYet,
         }
     }
 }
