@@ -496,9 +496,17 @@ fn the_services_that_are_scraped_select_our_pods_and_their_port() {
 
 #[test]
 fn a_command_of_a_runbook_names_kinds_by_their_own_short_names() {
-    let mut short: BTreeSet<String> = ["pods", "nodes", "lease", "crd", "leaseport"]
-        .map(str::to_owned)
-        .into();
+    let mut short: BTreeSet<String> = [
+        "pods",
+        "nodes",
+        "lease",
+        "crd",
+        "leaseport",
+        "secret",
+        "certificate",
+    ]
+    .map(str::to_owned)
+    .into();
     for definition in api::definitions() {
         short.extend(definition.spec.names.short_names.unwrap_or_default());
     }

@@ -10,7 +10,7 @@ use leaseport_e2e::World;
 use leaseport_e2e::scene::page::{Desk, blocks};
 use leaseport_e2e::scene::{condition, eventually};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long a new key waits until it acts, in seconds of the chain.
 const A_DAY: u64 = 24 * 3600;
@@ -88,9 +88,7 @@ fn story(desk: &Desk, say: &mut dyn FnMut(&str)) -> Result<()> {
 
     let lane = desk.ledger.lease_at(0)?;
     ensure!(lane.state == 3, "the last lease is not closed: {lane:?}");
-    for block in blocks("docs/uninstall.md")? {
-        desk.run(&block)?;
-    }
+    leave(desk, say)?;
     let left = desk.run(
         "kubectl get crd,namespaces,clusterroles,clusterrolebindings,validatingadmissionpolicies,priorityclasses --output name",
     )?;
@@ -100,6 +98,45 @@ fn story(desk: &Desk, say: &mut dyn FnMut(&str)) -> Result<()> {
         .collect();
     ensure!(ours.is_empty(), "{ours:?}");
     say("uninstall.md: nothing of ours is left");
+    Ok(())
+}
+
+/// docs/uninstall.md, with the days passed after which stake may leave: it comes back whole.
+fn leave(desk: &Desk, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let uninstall = blocks("docs/uninstall.md")?;
+    let [drain, unbond, withdraw, objects, last] = uninstall.as_slice() else {
+        anyhow::bail!("docs/uninstall.md has {} blocks", uninstall.len());
+    };
+    desk.run(drain)?;
+    desk.run(unbond)?;
+    let early = desk.run(withdraw);
+    ensure!(
+        early.is_err_and(|error| format!("{error:#}").contains("may leave from")),
+        "stake left before its time"
+    );
+    let show =
+        "leaseport provider show --rpc $RPC_URL --directory $DIRECTORY --provider $PROVIDER_ID --output json";
+    let stake = || -> Result<Value> {
+        let shown: Value = serde_json::from_str(&desk.run(show)?)?;
+        Ok(shown["tokens"][0].clone())
+    };
+    let asked_back = stake()?;
+    let at = asked_back["unbondAt"].as_u64().context("no instant")?;
+    let wait = at.saturating_sub(desk.ledger.head()?.1);
+    desk.ledger.rpc("evm_increaseTime", &json!([wait]))?;
+    desk.ledger.rpc("evm_mine", &json!([]))?;
+    let before = desk.ledger.balance_of(desk.cast.payout.address)?;
+    desk.run(withdraw)?;
+    let back = desk.ledger.balance_of(desk.cast.payout.address)? - before;
+    ensure!(
+        back.0 > 0 && asked_back["stakeMicro"] == back.0.to_string() && stake()?["stakeMicro"] == "0",
+        "{back} came back of {asked_back}"
+    );
+    say(&format!(
+        "uninstall.md: {back} of stake came back after {wait} s of the chain"
+    ));
+    desk.run(objects)?;
+    desk.run(last)?;
     Ok(())
 }
 
@@ -139,11 +176,46 @@ fn rotate(desk: &Desk, rental: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
     say("rotation.md: another duty key, with a lease while both are there and one after");
 
     desk.run(pins)?;
+    let before = gateways(desk)?;
+    let replaced = Instant::now();
+    // It ends when each pod has said in its log that it serves the new key, or with the patience that every block has.
     desk.run(pair)?;
-    desk.run(rental).context("with the gateway's new key")?;
+    let took = replaced.elapsed().as_secs_f64();
+    let after = gateways(desk)?;
+    ensure!(
+        before.len() == 2 && before == after,
+        "a pod was restarted or replaced: {before:?}, then {after:?}"
+    );
+    say(&format!(
+        "rotation.md: every gateway serves the new pair {took:.1} s after its Secret was replaced, and none was restarted"
+    ));
     desk.run(last)?;
+    // With its pin alone on chain no other key is believed, so a whole lease goes through the one that was read last.
+    desk.run(rental).context("with the gateway's new key alone")?;
+    ensure!(gateways(desk)? == before, "a pod was restarted or replaced");
     let leases = desk.run("leaseport lease ls --output json")?;
     ensure!(leases.trim() == "[]", "a lease was left open: {leases}");
-    say("rotation.md: another key for the gateway, with a lease while both pins stand on chain");
+    say("rotation.md: another key for the gateway, with a lease whose tenant believes no other");
     Ok(())
+}
+
+/// The gateway's pods, each with how often its container was restarted.
+fn gateways(desk: &Desk) -> Result<Vec<(String, u64)>> {
+    let pods = desk.world.kubectl_json(&[
+        "--namespace=leaseport-system",
+        "get",
+        "pods",
+        "--selector=app.kubernetes.io/component=gateway",
+    ])?;
+    let mut found = Vec::new();
+    for pod in pods["items"].as_array().into_iter().flatten() {
+        let uid = pod["metadata"]["uid"].as_str().context("a pod without uid")?;
+        let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+        found.push((
+            uid.to_owned(),
+            restarts.context("a pod that says nothing of restarts")?,
+        ));
+    }
+    found.sort();
+    Ok(found)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use leaseport_e2e::World;
 use leaseport_e2e::chart::{ChartTools, NAMESPACE, combinations, repository};
 use leaseport_e2e::prepare::kubernetes_version;
-use leaseport_e2e::scene::eventually;
+use leaseport_e2e::scene::{Leaseport, eventually};
 use leaseport_e2e::world::{NodeChoice, Options};
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ fn an_api_server_takes_every_combination_of_values_and_every_object_that_was_eve
     let served = world.kubectl_json(&["version"]).unwrap();
     assert_eq!(served["serverVersion"]["gitVersion"], format!("v{version}"));
     upgraded(&world);
+    define(&world, &tools.definitions.manifests());
+    neighbours(&world, home.path());
     rendered(&world, &tools);
     world.down().unwrap();
 }
@@ -173,9 +175,41 @@ fn whose(object: &Value) -> (&str, &str, &str) {
     )
 }
 
+/// An account that nobody gave a right hears from `leaseport check` whose definitions are served, and of nobody else.
+fn neighbours(world: &World, home: &Path) {
+    let leaseport = Leaseport::find(home).unwrap();
+    let account = ["create", "serviceaccount", "stranger", "--namespace", "default"];
+    world.kubectl(&account).unwrap();
+    let kubeconfig = world
+        .service_account_kubeconfig("default", "stranger", None)
+        .unwrap();
+    eventually("leaseport check tells the neighbours", || {
+        let output = leaseport
+            .command(["check", "-o", "json"])
+            .env("KUBECONFIG", &kubeconfig)
+            .output()?;
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+        let told: Vec<(&str, &str)> = findings
+            .iter()
+            .filter(|finding| finding["verdict"] == "info")
+            .filter_map(|finding| finding["what"].as_str().zip(finding["found"].as_str()))
+            .collect();
+        let expected = [
+            ("beside: cert-manager", "Certificate v1"),
+            ("beside: Gateway API", "TLSRoute v1, v1alpha3, v1alpha2"),
+            (
+                "beside: Prometheus Operator",
+                "ServiceMonitor v1; PrometheusRule v1",
+            ),
+        ];
+        anyhow::ensure!(told == expected, "{told:?}");
+        Ok(Some(()))
+    })
+    .unwrap();
+}
+
 /// Every combination of values, whole.
 fn rendered(world: &World, tools: &ChartTools) {
-    define(world, &tools.definitions.manifests());
     for namespace in [NAMESPACE, "gpu-provider-two"] {
         world.kubectl(&["create", "namespace", namespace]).unwrap();
     }

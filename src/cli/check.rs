@@ -1,7 +1,9 @@
 //! `leaseport check`: asks a cluster, and the chains of its markets, whether an operator can do its work there; one line a finding, each that
-//! fails with its remedy. It changes nothing. An admin runs it, or `helm test` in a pod under the operator's own account.
+//! fails with its remedy; last, which neighbours the cluster has. It changes nothing. An admin runs it, or `helm test` in a pod under the operator's
+//! own account.
 
 mod finding;
+mod neighbours;
 mod rights;
 
 use std::{
@@ -49,7 +51,7 @@ const AHEAD: i64 = 15;
 /// How far it may lie behind: chains without work wait with a block.
 const BEHIND: i64 = 120;
 
-/// Check whether an operator can do its work in this cluster: kinds, rights, chains, what is not Ready.
+/// Check whether an operator can do its work in this cluster: kinds, rights, chains, what is not Ready; and what it is beside.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// Namespace the operator runs in: its leader lock and the Secrets of endpoint URLs.
@@ -110,12 +112,12 @@ async fn look(client: &Client, own: &str) -> Vec<Finding> {
         };
         findings.push(may(client, right, right.name, namespace).await);
     }
-    if !served {
-        return findings;
+    if served {
+        markets(client, own, &mut findings).await;
+        providers(client, &mut findings).await;
+        objects(client, &mut findings).await;
     }
-    markets(client, own, &mut findings).await;
-    providers(client, &mut findings).await;
-    objects(client, &mut findings).await;
+    findings.extend(neighbours::look(client).await);
     findings
 }
 

@@ -23,7 +23,8 @@ use crate::{
         time::{Steady, UnixMillis},
     },
     gateway::{
-        ClusterDirectory, FactsError, Gateway, GatewayOptions, ServerError, ServingKey, TlsError, load_facts,
+        ClusterDirectory, FactsError, Gateway, GatewayOptions, Renewal, ServerError, ServingKey, TlsError,
+        load_facts,
         routes::router,
         server::{bind, serve},
         state::Clock,
@@ -76,14 +77,14 @@ pub struct GatewayArgs {
     /// spec.gateway.url.
     #[arg(long, value_name = "HOST[:PORT]", value_parser = value::authority)]
     pub authority: Vec<String>,
-    /// Certificate chain in PEM, leaf first; with --tls-key.
+    /// Certificate chain in PEM, leaf first; with --tls-key. Both are looked at again every 30 s, and new connections get what they hold.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls_dir")]
     pub tls_cert: Option<PathBuf>,
     /// Private key of the certificate in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Folder with tls.crt and tls.key; a self-signed pair is made there if it holds neither. Keep it across restarts: the key's pin
-    /// stands on chain beside the URL.
+    /// stands on chain beside the URL. Looked at again every 30 s, as --tls-cert.
     #[arg(
         long,
         value_name = "DIR",
@@ -189,25 +190,20 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
     let listener = bind(args.listen).await?;
     let (metrics, ready) = (Metrics::new()?, Ready::default());
     let ops = ops(args.ops_address, metrics.clone(), ready.clone(), stop.clone()).await?;
+    let renewal = Renewal::new(key, metrics.clone());
+    let key = renewal.served();
+    let renewal = until(stop.clone(), renewal.run());
     let Some(facts) = who_am_i(&client, &args, provider, &stop).await? else {
         return Ok(());
     };
     let (directory, watch) = ClusterDirectory::new(client, &args.namespace, provider, facts.chain_id);
-    let watch = {
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = watch => {}
-            }
-        })
-    };
+    let watch = until(stop.clone(), watch);
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
         () = directory.ready() => {}
     }
     ready.set();
-    tracing::info!(listen = %args.listen, pin = key.pin(), authorities = ?facts.authorities, provider = facts.provider_id.0, "gateway serves");
+    tracing::info!(listen = %args.listen, pin = key.borrow().pin(), authorities = ?facts.authorities, provider = facts.provider_id.0, "gateway serves");
     let options = GatewayOptions {
         facts,
         trusted_proxies: args.trust_forwarded_from.clone(),
@@ -218,15 +214,26 @@ pub async fn run_until(args: GatewayArgs, stop: CancellationToken) -> Result<(),
     let router = router(Arc::new(Gateway::new(directory, options)));
     serve(
         listener,
-        &key,
+        key,
         router,
         stop,
         Duration::from_secs(args.shutdown_grace),
     )
     .await;
     watch.abort();
+    renewal.abort();
     ops.abort();
     Ok(())
+}
+
+/// Goes on beside what is served until the token is cancelled.
+fn until(stop: CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    })
 }
 
 /// Probes and metrics on a port of their own, so that what strangers reach tells nothing of the inside. Live at once, ready once leases are known.
@@ -349,6 +356,7 @@ fn clock() -> Clock {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::gateway::renewal::PACE;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -366,6 +374,15 @@ mod tests {
         assert_eq!(line.args.listen, "0.0.0.0:8443".parse().unwrap());
         assert_eq!(line.args.ops_address, "0.0.0.0:9091".parse().unwrap());
         assert!(Line::try_parse_from(["gateway", "--provider", "main", "--tls-cert", "x"]).is_err());
+    }
+
+    #[test]
+    fn the_help_names_the_pace_at_which_certificates_are_looked_at() {
+        let help = <Line as clap::CommandFactory>::command()
+            .render_long_help()
+            .to_string();
+        let pace = format!("every {} s", PACE.as_secs());
+        assert_eq!(help.matches(&pace).count(), 2, "{help}");
     }
 
     #[test]

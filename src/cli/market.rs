@@ -140,7 +140,7 @@ pub async fn run(args: MarketArgs, out: &mut (impl Write + Send)) -> Result<(), 
 
 impl ShowArgs {
     /// Connects, and reads the market's contracts.
-    async fn read(&self) -> Result<(Arc<Endpoints>, Contracts), MarketError> {
+    pub(super) async fn read(&self) -> Result<(Arc<Endpoints>, Contracts), MarketError> {
         let endpoints = sequence::connect(&self.rpc, self.chain_id.map(ChainId))
             .await
             .map_err(ChainArgsError::from)?;

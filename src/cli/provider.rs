@@ -2,6 +2,8 @@
 //! what bonds are locked from.
 
 mod keys;
+mod leave;
+mod show;
 mod stake;
 
 use std::{
@@ -19,15 +21,20 @@ use thiserror::Error;
 
 use self::{
     keys::{GatewayUrlArgs, KeyArgs},
+    leave::{PayoutArgs, UnbondArgs, WithdrawArgs},
+    show::ProviderShowArgs,
     stake::{afford, deposit, registered, token},
 };
 use super::{
     chain::{ActArgs, ChainArgsError, TransactionAnswer, amount, say},
+    market::MarketError,
     value,
 };
 use crate::{
     chain_io::{
         bindings::LeaseBook::{self, KeyGrant},
+        errors::RpcFailure,
+        holdings::Stake,
         sequence::SequenceError,
     },
     core::money::MicroUnits,
@@ -55,6 +62,14 @@ pub enum ProviderVerb {
     Gateway(GatewayUrlArgs),
     /// Pay what is claimable to the provider's payout address (anyone may).
     Claim(ClaimArgs),
+    /// Let earnings and stake go to another address, after the book's delay.
+    Payout(PayoutArgs),
+    /// Ask stake back; it may leave once nothing that it backs can be contested any more.
+    Unbond(UnbondArgs),
+    /// Take out stake that was asked back, to the payout address (anyone may).
+    Withdraw(WithdrawArgs),
+    /// Show owner, payout, stake and earnings.
+    Show(ProviderShowArgs),
 }
 
 /// Register a new provider.
@@ -193,9 +208,68 @@ pub enum ProviderError {
         "the registration {0} was mined, but says no provider number: is the Directory's LeaseBook of this version?"
     )]
     NoNumber(B256),
+    /// A transaction did not say what it did.
+    #[error("{hash} was mined, but says no {event}: is the Directory's market of this version?")]
+    Unsaid {
+        /// Which event is missing.
+        event: &'static str,
+        /// The transaction.
+        hash: B256,
+    },
+    /// The market cannot be read.
+    #[error(transparent)]
+    Market(#[from] Box<MarketError>),
+    /// What the provider has cannot be read.
+    #[error("what the provider has cannot be read: {0}; check --rpc and run the verb again")]
+    Unread(#[source] Box<RpcFailure>),
+    /// No such provider.
+    #[error(
+        "--provider {id}: nobody registered it; give the number that `leaseport provider register` printed"
+    )]
+    Unknown {
+        /// What was asked for.
+        id: u32,
+    },
+    /// Not so much is free.
+    #[error(
+        "--amount {wanted}: {} is free of {} staked ({} locked by leases that have not started, {} reserved for disputes, {} asked back already)",
+        .stake.free, .stake.amount, .stake.locked, .stake.reserved, .stake.unbonding
+    )]
+    NotFree {
+        /// What was to be asked back.
+        wanted: MicroUnits,
+        /// What there is.
+        stake: Box<Stake>,
+    },
+    /// Nothing was asked back.
+    #[error("no stake was asked back: `leaseport provider unbond` comes first")]
+    NothingAskedBack,
+    /// It waits.
+    #[error("{waits} was asked back and may leave from {at} on: run the verb again then")]
+    NotYet {
+        /// How much.
+        waits: MicroUnits,
+        /// From when.
+        at: String,
+    },
+    /// Slashers hold it.
+    #[error(
+        "a slasher holds all that is left ({reserved}) until disputes are decided: run the verb again then"
+    )]
+    AllReserved {
+        /// How much.
+        reserved: MicroUnits,
+    },
     /// The answer cannot be printed.
     #[error("cannot print the answer: {0}")]
     Print(#[from] io::Error),
+}
+
+impl ProviderError {
+    /// What the provider has was not answered.
+    fn unread(failure: RpcFailure) -> Self {
+        Self::Unread(Box::new(failure))
+    }
 }
 
 impl From<SequenceError> for ProviderError {
@@ -228,6 +302,10 @@ pub async fn run(args: ProviderArgs, out: &mut (impl Write + Send)) -> Result<()
         ProviderVerb::Key(args) => keys::key(args, out).await,
         ProviderVerb::Gateway(args) => keys::gateway(args, out).await,
         ProviderVerb::Claim(args) => claim(args, out).await,
+        ProviderVerb::Payout(args) => leave::payout(args, out).await,
+        ProviderVerb::Unbond(args) => leave::unbond(args, out).await,
+        ProviderVerb::Withdraw(args) => leave::withdraw(args, out).await,
+        ProviderVerb::Show(args) => show::show(args, out).await,
     }
 }
 

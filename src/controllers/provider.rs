@@ -19,7 +19,7 @@ use super::{
 use crate::{
     act::lease::ActError,
     api::{ComputeLease, ComputeProvider, transaction::IntentKind as ApiIntent},
-    chain_io::earnings::claimable,
+    chain_io::holdings,
     core::{
         book::StoredPhase,
         documents::signing::domain,
@@ -250,8 +250,11 @@ async fn earned(
     if !asked.due(uid, view.now().0, market.windows.vest_epoch) {
         return None;
     }
-    match claimable(&market.endpoints, market.lease_book, id, *token).await {
-        Ok(amount) => Some((*token, amount)),
+    match holdings::earnings(&market.endpoints, market.lease_book, id, *token).await {
+        Ok(found) => {
+            let claimable = u64::try_from(found.claimable).unwrap_or(u64::MAX);
+            Some((*token, MicroUnits(claimable)))
+        }
         Err(error) => {
             tracing::debug!(%error, "earnings not read");
             None

@@ -12,7 +12,7 @@ use hyper_util::{
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -54,15 +54,15 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
         .map_err(|source| ServerError::Bind { address, source })
 }
 
-/// Serves until the token is cancelled, then lets open requests finish for at most `grace`.
+/// Serves until the token is cancelled, then lets open requests finish for at most `grace`. A connection has the pair that was served when
+/// it began, to its end.
 pub async fn serve(
     listener: TcpListener,
-    key: &ServingKey,
+    key: watch::Receiver<Arc<ServingKey>>,
     router: Router,
     stop: CancellationToken,
     grace: Duration,
 ) {
-    let acceptor = TlsAcceptor::from(key.config());
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
@@ -86,7 +86,7 @@ pub async fn serve(
                 connections.spawn(connection(
                     stream,
                     peer,
-                    acceptor.clone(),
+                    TlsAcceptor::from(key.borrow().config()),
                     router.clone(),
                     stop.clone(),
                     place,

@@ -18,6 +18,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, Machine};
 pub use guard::GuardError;
@@ -125,20 +126,29 @@ impl Lock {
         self.holder.subscribe()
     }
 
-    /// Waits until the lock is ours; errors of the API server only cost tries.
-    pub async fn acquire(&self) -> Held<'_> {
+    /// Waits until the lock is ours; errors of the API server only cost tries. None when `stop` comes first: what was asked by then is answered
+    /// before that, so that a lock taken in this moment is given back and nobody has to wait until it expires.
+    pub async fn acquire(&self, stop: &CancellationToken) -> Option<Held<'_>> {
         let mut seen = Seen {
             version: None,
             at: self.clock.elapsed(),
         };
-        loop {
+        while !stop.is_cancelled() {
             match self.try_acquire(&mut seen).await {
-                Ok(Some(held)) => return held,
+                Ok(Some(held)) if stop.is_cancelled() => {
+                    held.release().await;
+                    return None;
+                }
+                Ok(Some(held)) => return Some(held),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(lock = self.name, %error, "cannot try for the lock"),
             }
-            tokio::time::sleep(RETRIED_EVERY).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(RETRIED_EVERY) => {}
+            }
         }
+        None
     }
 
     async fn try_acquire(&self, seen: &mut Seen) -> Result<Option<Held<'_>>, KubeError> {

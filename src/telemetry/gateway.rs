@@ -3,7 +3,7 @@
 use super::{
     Metrics,
     catalog::{Kind, Label, Metric, Values},
-    families::{Counters, Shelf},
+    families::{Counters, Gauges, Shelf},
 };
 
 const REQUESTS: Metric = Metric {
@@ -39,11 +39,19 @@ const SESSIONS: Metric = Metric {
     labels: &[],
     help: "Sessions that this replica of the gateway served for the first time",
 };
+const NOT_AFTER: Metric = Metric {
+    name: "gateway_certificate_not_after_timestamp_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds since 1970",
+    labels: &[],
+    help: "When the certificate ends that this replica of the gateway serves to new connections; none where its dates cannot be read. Tenants who go by a pin on chain do not look at it",
+};
 
 pub(super) struct Gateway {
     requests: Counters,
     refused: Counters,
     sessions: Counters,
+    not_after: Gauges,
 }
 
 impl Gateway {
@@ -53,6 +61,7 @@ impl Gateway {
             requests: shelf.counters(&REQUESTS)?,
             refused: shelf.counters(&REFUSED)?,
             sessions: shelf.counters(&SESSIONS)?,
+            not_after: shelf.gauges(&NOT_AFTER)?,
         })
     }
 }
@@ -71,5 +80,13 @@ impl Metrics {
     /// The gateway served a session it had not met.
     pub fn gateway_session(&self) {
         self.0.gateway.sessions.inc(&[]);
+    }
+
+    /// New connections to the gateway get a certificate that ends then, in seconds since 1970.
+    pub fn gateway_certificate(&self, not_after: Option<i64>) {
+        match not_after {
+            Some(seconds) => self.0.gateway.not_after.set(&[], seconds),
+            None => self.0.gateway.not_after.forget(&[]),
+        }
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod leases;
+mod renewal;
 mod vouchers;
 
 use std::{
@@ -29,6 +30,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use leaseport::gateway::{
+    renewal::Renewal,
     routes::router,
     server,
     state::{Gateway, GatewayOptions},
@@ -69,6 +71,10 @@ fn id(text: &str) -> LeaseId {
 struct World {
     url: PinnedUrl,
     address: SocketAddr,
+    /// Where the certificate and its key lie.
+    tls: tempfile::TempDir,
+    /// Looks at them when a test says so.
+    renewal: Renewal,
     memory: Memory,
     metrics: Metrics,
     /// Milliseconds to add to the gateway's wall clock.
@@ -82,8 +88,8 @@ impl World {
         let memory = Memory::default();
         memory.add(lease_of(tenant().address(), id("7-0-1")));
         memory.add(lease_of(stranger().address(), id("7-1-1")));
-        let folder = tempfile::tempdir().unwrap();
-        let key = ServingKey::self_signed(folder.path(), vec!["localhost".into()]).unwrap();
+        let tls = tempfile::tempdir().unwrap();
+        let key = ServingKey::self_signed(tls.path(), vec!["localhost".into()]).unwrap();
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let url: PinnedUrl = format!("https://{address}#spki-sha256={}", key.pin())
@@ -93,6 +99,8 @@ impl World {
         let clock_shift = Arc::clone(&shift);
         let begun = Instant::now();
         let metrics = Metrics::new().unwrap();
+        let renewal = Renewal::new(key, metrics.clone());
+        let key = renewal.served();
         let options = GatewayOptions {
             facts: GatewayFacts {
                 chain_id: ChainId(31337),
@@ -116,13 +124,13 @@ impl World {
         let stop = CancellationToken::new();
         let served = {
             let stop = stop.clone();
-            tokio::spawn(
-                async move { server::serve(listener, &key, app, stop, Duration::from_secs(2)).await },
-            )
+            tokio::spawn(async move { server::serve(listener, key, app, stop, Duration::from_secs(2)).await })
         };
         Self {
             url,
             address,
+            tls,
+            renewal,
             memory,
             metrics,
             shift,

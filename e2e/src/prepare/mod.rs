@@ -39,13 +39,15 @@ pub enum Need {
     Chart,
     /// jq, which the scripts of deploy/backup use.
     Backup,
+    /// Prometheus, which scrapes the operator and evaluates its alerts.
+    Prometheus,
     /// What looks at workflows and at the manifest for krew before they are published.
     Publishing,
 }
 
 impl Need {
     /// Everything there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Client,
         Self::ControlPlane,
         Self::Node,
@@ -56,6 +58,7 @@ impl Need {
         Self::Helm,
         Self::Chart,
         Self::Backup,
+        Self::Prometheus,
         Self::Publishing,
     ];
 }

@@ -89,6 +89,12 @@ const FOR_A_BACKUP: &[Requirement] = &[Requirement {
     package: "jq",
 }];
 
+const FOR_SIGHT: &[Requirement] = &[Requirement {
+    present: || has("prometheus"),
+    what: "Prometheus",
+    package: "prometheus",
+}];
+
 /// The certificates that go into images.
 pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -135,6 +141,9 @@ pub(super) fn prepare(
     }
     if needs.contains(&Need::Backup) {
         wanted.extend(FOR_A_BACKUP);
+    }
+    if needs.contains(&Need::Prometheus) {
+        wanted.extend(FOR_SIGHT);
     }
     if needs.contains(&Need::Image) {
         wanted.extend(FOR_IMAGES);
@@ -195,6 +204,11 @@ fn install(cache: &Path, packages: &[&str], progress: Progress) -> Result<(), Er
 
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
+    // Only the programs are wanted: no service of a package is to start here.
+    command.envs([
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("RUNLEVEL", "1"),
+        ("SYSTEMD_OFFLINE", "1"),
+    ]);
     command
 }

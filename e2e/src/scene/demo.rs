@@ -89,7 +89,7 @@ pub fn play(world: Options) -> Result<()> {
         tenant_dollars: 100,
     };
     let (mut scene, release) = install(&options, &story)?;
-    let metrics = metrics(&mut scene)?;
+    let metrics = metrics(&mut scene);
     story.tell(&metrics);
     let ledger = &scene.ledger;
     let tenant = scene.tenant();
@@ -331,19 +331,18 @@ impl Sheet {
     }
 }
 
-/// Where to look at the metrics: at a Prometheus, where one is installed, else how to get one.
-fn metrics(scene: &mut Scene) -> Result<String> {
-    Ok(match scene.start_prometheus()? {
-        Some(prometheus) => format!(
+/// Where to look at the metrics: at a Prometheus, where one is or can be installed, else how to get one.
+fn metrics(scene: &mut Scene) -> String {
+    match scene.start_prometheus() {
+        Ok(prometheus) => format!(
             "Prometheus with the alerts of deploy/observability is at http://{}; the dashboards in charts/leaseport/files ask for it",
             prometheus.address
         ),
-        None => format!(
-            "the leading operator's metrics are at http://{}/metrics; for a Prometheus beside the demo, {}",
-            scene.operator_ops,
-            super::prometheus::REMEDY
+        Err(error) => format!(
+            "the leading operator's metrics are at http://{}/metrics; no Prometheus beside the demo: {error:#}",
+            scene.operator_ops
         ),
-    })
+    }
 }
 
 fn hints(scene: &Scene, release: &Release) -> String {

@@ -1,6 +1,7 @@
 //! A real Prometheus beside a scene: it scrapes the operator and evaluates the alerts of deploy/observability, and answers the queries of the
-//! chart's dashboards. Debian's program is used where it is installed; nothing is installed here.
+//! chart's dashboards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,12 +13,12 @@ use serde_json::Value;
 use super::sight::get;
 use super::stage::{Scene, free_address};
 use crate::command;
+use crate::prepare::{self, Need};
+use crate::progress::Progress;
 use crate::world::Ready;
 
 /// Its name among the world's parts.
 pub const PROMETHEUS: &str = "prometheus";
-/// How to get it.
-pub const REMEDY: &str = "install it (Debian and Ubuntu: `apt-get install prometheus`)";
 
 const START: Duration = Duration::from_secs(30);
 /// Alerts as the chart renders them, and dashboards as it takes them.
@@ -47,14 +48,14 @@ pub struct Query {
 }
 
 impl Scene {
-    /// Starts a Prometheus that scrapes every replica of the operator each second; none where none is installed.
+    /// Starts a Prometheus that scrapes every replica of the operator each second.
     ///
     /// # Errors
-    /// It is installed and does not start.
-    pub fn start_prometheus(&mut self) -> Result<Option<Prometheus>> {
-        let Some(program) = command::find("prometheus") else {
-            return Ok(None);
-        };
+    /// It is missing and cannot be installed here, with what to do, or it does not start.
+    pub fn start_prometheus(&mut self) -> Result<Prometheus> {
+        let needs = BTreeSet::from([Need::Prometheus]);
+        prepare::prepare(&prepare::cache_folder(), &needs, Progress::lines())?;
+        let program = command::find("prometheus").context("prometheus is in no folder of PATH")?;
         let home = self.world.state().run_dir.join("prometheus");
         fs::create_dir_all(&home)?;
         fs::write(home.join("rules.yml"), rules()?)?;
@@ -79,7 +80,7 @@ impl Scene {
         let ready = Ready::Logged("Server is ready to receive web requests".into());
         self.world
             .start_program(PROMETHEUS, words.to_vec(), ready, START)?;
-        Ok(Some(Prometheus { address }))
+        Ok(Prometheus { address })
     }
 }
 

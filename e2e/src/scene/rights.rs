@@ -32,7 +32,7 @@ pub struct Reckoning {
     pub granted: BTreeSet<String>,
     /// Those that let a request through.
     pub used: BTreeSet<String>,
-    /// Requests that were forbidden and not allowed a moment later.
+    /// Requests that the authorizer forbade and did not allow a moment later. What a quota or a policy denies is no matter of rights.
     pub forbidden: Vec<String>,
     /// Requests for what is inside of namespaces that a right in the whole cluster let through.
     pub afar: Vec<String>,
@@ -55,6 +55,40 @@ pub fn account(scene: &Scene) -> Result<Reckoning> {
 }
 
 impl Reckoning {
+    /// Nothing was forbidden, and what is inside of namespaces was reached by the rights bound there.
+    ///
+    /// # Errors
+    /// The requests that say otherwise.
+    pub fn stayed_within(&self) -> Result<()> {
+        ensure!(self.forbidden.is_empty(), "forbidden: {:#?}", self.forbidden);
+        ensure!(
+            self.afar.is_empty(),
+            "by a right in the whole cluster: {:#?}",
+            self.afar
+        );
+        Ok(())
+    }
+
+    /// Every right that the list says this file's scenarios use was used; none of them is there for nothing.
+    ///
+    /// # Errors
+    /// The file is not named in the list, or the rights that were not used.
+    pub fn used_as_listed(&self, file: &str) -> Result<()> {
+        let text = fs::read_to_string(LIST).context(LIST)?;
+        let said: BTreeSet<String> = listed(&text)?
+            .into_iter()
+            .filter(|(_, reason)| reason.contains(file))
+            .map(|(right, _)| right)
+            .collect();
+        ensure!(!said.is_empty(), "{LIST} does not name {file}");
+        let idle: Vec<&String> = said.difference(&self.used).collect();
+        ensure!(
+            idle.is_empty(),
+            "{LIST} says that {file} uses them, and it did not: {idle:#?}"
+        );
+        Ok(())
+    }
+
     /// Every right is used or listed, and what is listed is a right.
     ///
     /// # Errors
@@ -153,7 +187,7 @@ fn reckon(granted: BTreeSet<String>, log: &str) -> Result<Reckoning> {
         }
         let resource = of_group(&resource, object["apiGroup"].as_str().unwrap_or_default());
         let request = format!("{who} {verb} {resource} {namespace}/{}", text(&object["name"]));
-        if event["responseStatus"]["code"] == 403 {
+        if event["annotations"]["authorization.k8s.io/decision"] == "forbid" {
             waits.insert(request, (namespace, line.to_owned()));
             continue;
         }
@@ -234,7 +268,10 @@ mod tests {
         json!({
             "verb": verb, "user": { "username": "system:serviceaccount:leaseport-system:leaseport-operator" },
             "objectRef": { "resource": "secrets", "namespace": "lp-1", "name": name },
-            "responseStatus": { "code": code }, "annotations": { "authorization.k8s.io/reason": reason },
+            "responseStatus": { "code": code }, "annotations": {
+                "authorization.k8s.io/decision": if reason.is_empty() { "forbid" } else { "allow" },
+                "authorization.k8s.io/reason": reason,
+            },
         })
         .to_string()
     }
@@ -302,6 +339,12 @@ mod tests {
         )
         .unwrap();
         assert_eq!(found.forbidden.len(), 1);
+    }
+
+    #[test]
+    fn what_a_quota_or_a_policy_denied_was_no_matter_of_rights() {
+        let found = reckon(BTreeSet::new(), &line("create", 403, "a", INSIDE)).unwrap();
+        assert!(found.forbidden.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
-use leaseport_e2e::scene::{LeaseOnChain, Micro, Scene, Wish, condition, devices, eventually};
+use leaseport_e2e::scene::{LeaseOnChain, Micro, Scene, Wish, condition, devices, eventually, rights};
 use serde_json::Value;
 
 use crate::Shared;
@@ -193,6 +193,17 @@ pub(crate) fn of_order(scene: &Scene, kind: &str, order: &str) -> Result<Value> 
             .into_iter()
             .find(|object| object["spec"]["orderHash"] == order))
     })
+}
+
+/// By the API server's own log, over whatever was played in this world before.
+pub(crate) fn our_accounts_stayed_within_their_rights(shared: &mut Shared) -> Result<()> {
+    // Run alone, nobody has asked for much yet.
+    if Purses::read(&shared.scene)?.tenant == shared.before.tenant {
+        an_order_becomes_a_paid_lease(shared)?;
+    }
+    let account = rights::account(&shared.scene)?;
+    ensure!(!account.used.is_empty(), "the log names no right that was used");
+    account.stayed_within()
 }
 
 pub(crate) fn all_money_adds_up(shared: &mut Shared) -> Result<()> {

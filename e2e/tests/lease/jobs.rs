@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use leaseport_e2e::scene::demo::Purses;
-use leaseport_e2e::scene::{Micro, Opened, Scene, Wish, condition, devices, eventually};
+use leaseport_e2e::scene::{Micro, Opened, Scene, Wish, condition, devices, eventually, rights};
 use serde_json::Value;
 
 use crate::Shared;
@@ -125,7 +125,7 @@ pub(crate) fn closed_by_its_tenant(shared: &mut Shared) -> Result<()> {
         "paid {} for {billed} s and {others} s, owed {owed}",
         before.tenant - after.tenant
     );
-    Ok(())
+    rights::account(scene)?.used_as_listed("e2e/tests/lease/jobs.rs")
 }
 
 pub(crate) fn left_by_its_tenant(shared: &mut Shared) -> Result<()> {

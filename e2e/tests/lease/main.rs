@@ -24,6 +24,7 @@ mod raw;
 mod refusals;
 mod reorg;
 mod rivals;
+mod serving;
 mod sight;
 #[path = "../traces/mod.rs"]
 mod traces;
@@ -139,6 +140,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         jobs::left_by_its_tenant,
     ),
     (
+        "the_replicas_of_a_manifest_with_ports_stand_behind_one_service_that_goes_with_the_lease",
+        serving::replicas_behind_a_service,
+    ),
+    (
         "an_order_whose_price_climbs_is_taken_once_it_pays_enough_and_nobody_accepts",
         dutch::taken,
     ),
@@ -191,6 +196,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_key_that_a_stranger_used_stands_still_until_nothing_it_signed_can_bind",
         nonce::moved_by_a_stranger,
+    ),
+    (
+        "nothing_that_our_accounts_asked_of_the_api_server_was_forbidden_or_reached_from_afar",
+        flow::our_accounts_stayed_within_their_rights,
     ),
     (
         "every_micro_unit_that_tenants_paid_is_claimed_or_a_fee",

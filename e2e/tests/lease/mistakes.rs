@@ -117,6 +117,16 @@ fn verbs(scene: &Scene, needs: &str) -> Vec<Verb> {
         ),
         verb("provider stake", &["--provider", &provider, "--amount", "1"]),
         verb("provider claim", &["--provider", &provider]),
+        verb(
+            "provider payout",
+            &["--provider", &provider, "--payout", stranger],
+        ),
+        verb("provider unbond", &["--provider", &provider, "--amount", "1"]),
+        verb("provider withdraw", &["--provider", &provider]),
+        Verb {
+            key: Key::NotAsked,
+            ..verb("provider show", &["--provider", &provider])
+        },
         verb("request", &["--yes", "--file", needs]),
         Verb {
             key: Key::NotAsked,
@@ -320,6 +330,28 @@ fn special(scene: &Scene, right: &Given<'_>, files: &Files) -> Vec<Mistake> {
             owned(&["provider", "claim", "--provider", &provider, "--token", "9"]),
             FAILED,
             &["--token 9", "numbered from 0"],
+        ),
+        mistake(
+            owned(&[
+                "provider",
+                "unbond",
+                "--provider",
+                &provider,
+                "--amount",
+                "1000000000",
+            ]),
+            FAILED,
+            &["--amount 1000000000", "is free of"],
+        ),
+        mistake(
+            owned(&["provider", "withdraw", "--provider", &provider]),
+            FAILED,
+            &["no stake was asked back", "leaseport provider unbond"],
+        ),
+        mistake(
+            at(&["provider", "show", "--provider", "99"]),
+            FAILED,
+            &["--provider 99", "provider register"],
         ),
         mistake(at(&["bids", "0x12"]), USAGE, &["ORDER", "0x12", "64 hexadecimal"]),
         mistake(

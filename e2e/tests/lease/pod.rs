@@ -1,14 +1,16 @@
 //! Operator and gateway as a provider runs them: pods of the image from the Dockerfile, by `kubectl apply -k` of an overlay over deploy/. They
 //! find the API server by its Service address and their mounted tokens, and the chain at the node's address; nothing of ours runs elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
-use leaseport_e2e::scene::{Builder, Cuts, Leaseport, Scene, SceneOptions, Wish, devices, eventually};
+use leaseport_e2e::scene::{
+    Builder, Cuts, Leaseport, Scene, SceneOptions, Wish, devices, eventually, rights,
+};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 use serde_json::Value;
 
@@ -188,15 +190,13 @@ fn confined(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// The API server's own record: our accounts came from pods, and what was forbidden to them was asked too early or too late.
+/// The API server's own record: our accounts came from pods, and stayed within their rights.
 fn by_its_own_account(scene: &Scene) -> Result<()> {
     let state = scene.world.state();
     let pods = state.sandbox.as_ref().context("no node")?.pod_subnet.clone();
     let prefix = pods.trim_end_matches("0/24");
     let record = fs::read_to_string(&state.audit_log)?;
-    let (mut seen, mut deleted) = (BTreeSet::new(), BTreeSet::new());
-    // Rights in a namespace come a moment after it, so the same request may be forbidden first. It has to be allowed in the end.
-    let mut waits = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for line in record.lines() {
         let event: Value = serde_json::from_str(line)?;
         let user = event["user"]["username"].as_str().unwrap_or_default();
@@ -206,24 +206,10 @@ fn by_its_own_account(scene: &Scene) -> Result<()> {
         let from = event["sourceIPs"][0].as_str().unwrap_or_default();
         ensure!(from.starts_with(prefix), "not from a pod ({pods}): {line}");
         seen.insert(account.to_owned());
-
-        let object = &event["objectRef"];
-        let namespace = object["namespace"].to_string();
-        if event["verb"] == "delete" && object["resource"] == "namespaces" {
-            deleted.insert(object["name"].to_string());
-        }
-        let request = format!("{account} {} {object}", event["verb"]);
-        if event["responseStatus"]["code"] != 403 {
-            waits.remove(&request);
-        } else if !deleted.contains(&namespace) {
-            // With a namespace the rights in it go, and a look that was on its way may come after them.
-            waits.insert(request, line.to_owned());
-        }
     }
-    ensure!(waits.is_empty(), "forbidden: {waits:#?}");
     let both = BTreeSet::from(["leaseport-gateway", "leaseport-operator"].map(str::to_owned));
     ensure!(seen == both, "{seen:?}");
-    Ok(())
+    rights::account(scene)?.stayed_within()
 }
 
 /// The same binary gives the same image to the last byte of every layer, and there is nothing in it to run but that.

@@ -2,7 +2,7 @@
 //! neither pushed out nor served first (design: a lease pod is nominated for the held node before the hold is deleted).
 
 use anyhow::{Result, ensure};
-use leaseport_e2e::scene::{Scene, Wish, condition, devices, eventually};
+use leaseport_e2e::scene::{Scene, Wish, condition, devices, eventually, rights};
 use serde_json::{Value, json};
 
 use crate::Shared;
@@ -63,7 +63,7 @@ pub(crate) fn lose_what_is_held(shared: &mut Shared) -> Result<()> {
     scene
         .world
         .kubectl(&["delete", "namespace", "owner", "--wait=true"])?;
-    Ok(())
+    rights::account(scene)?.used_as_listed("e2e/tests/lease/rivals.rs")
 }
 
 fn one_round(scene: &Scene, round: usize, rest: u16) -> Result<()> {

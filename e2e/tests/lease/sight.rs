@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use leaseport_e2e::scene::prometheus::{Prometheus, REMEDY, dashboard_queries};
+use leaseport_e2e::scene::prometheus::{Prometheus, dashboard_queries};
 use leaseport_e2e::scene::{Scene, eventually};
 
 use crate::Shared;
@@ -39,9 +39,7 @@ const WITH_DATA: &[&str] = &[
 
 pub(crate) fn scraped(shared: &mut Shared) -> Result<()> {
     let scene = &mut shared.scene;
-    let prometheus = scene
-        .start_prometheus()?
-        .with_context(|| format!("prometheus is missing: {REMEDY}"))?;
+    let prometheus = scene.start_prometheus()?;
     let (_, opened) = scene.tenant().rent("sight", &small())?;
     scene.running_pod(&opened.lease)?;
     started(scene, opened.lane)?;

@@ -11,7 +11,7 @@ mod upgrade;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use leaseport_e2e::scene::rights;
 use leaseport_e2e::scene::{Cuts, Ends, Release, Scene, SceneOptions};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
@@ -69,16 +69,7 @@ fn story(scene: &mut Scene, release: &mut Release, say: &mut dyn FnMut(&str)) ->
     restore::from_a_backup_older_than_the_chain(scene, release, &fleet, say)?;
 
     let account = rights::account(scene)?;
-    ensure!(
-        account.forbidden.is_empty(),
-        "forbidden: {:#?}",
-        account.forbidden
-    );
-    ensure!(
-        account.afar.is_empty(),
-        "by a right in the whole cluster: {:#?}",
-        account.afar
-    );
+    account.stayed_within()?;
     account.hold_against_the_list()?;
     say(&format!(
         "audit log: {} rights were used, {} are listed as seldom, nothing was forbidden",

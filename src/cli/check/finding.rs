@@ -16,6 +16,8 @@ pub enum Verdict {
     Open,
     /// The operator cannot do its work.
     Fails,
+    /// Good to know; no check.
+    Info,
 }
 
 /// One thing that was looked at.
@@ -27,7 +29,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
-    /// What to do, where it does not hold.
+    /// What to do, where it does not hold; what it means, where it is only told.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
@@ -63,6 +65,7 @@ pub(super) fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()
             Verdict::Holds => "ok  ",
             Verdict::Open => "..  ",
             Verdict::Fails => "FAIL",
+            Verdict::Info => "info",
         };
         writeln!(out, "{mark} {:<52} {}", finding.what, finding.found)?;
         if !finding.remedy.is_empty() {
@@ -78,11 +81,15 @@ pub(super) fn conclude(findings: &[Finding]) -> Result<(), CheckError> {
         .iter()
         .filter(|finding| finding.verdict == Verdict::Fails)
         .count();
+    let told = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Info)
+        .count();
     match failed {
         0 => Ok(()),
         failed => Err(CheckError::Failed {
             failed,
-            all: findings.len(),
+            all: findings.len().saturating_sub(told),
         }),
     }
 }
@@ -93,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_finding_that_fails_fails_all_and_what_is_open_does_not() {
+    fn one_finding_that_fails_fails_all_and_what_is_open_or_only_told_does_not() {
         let open = Finding {
             what: "ComputeMarket local".into(),
             verdict: Verdict::Open,
@@ -101,9 +108,13 @@ mod tests {
             remedy: "wait".into(),
         };
         let good = Finding::holds("kind ComputeLease", "served");
-        assert!(conclude(&[open.clone(), good.clone()]).is_ok());
+        let told = Finding {
+            verdict: Verdict::Info,
+            ..open.clone()
+        };
+        assert!(conclude(&[open.clone(), good.clone(), told.clone()]).is_ok());
         let bad = Finding::fails("may get secrets", "no", "give it");
-        let error = conclude(&[open, good, bad]).unwrap_err().to_string();
+        let error = conclude(&[open, good, told, bad]).unwrap_err().to_string();
         assert_eq!(error, "1 of 3 checks fail");
     }
 

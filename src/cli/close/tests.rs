@@ -1,14 +1,15 @@
 //! No second is agreed to that cannot have passed, and bills add up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use alloy::primitives::aliases::U48;
+use alloy::primitives::{Address, B256, Bytes, aliases::U48};
 use proptest::prelude::*;
 
 use super::*;
 use crate::core::{
     book::{CloseKind, Moment, Refund},
-    documents::terms::Terms,
+    documents::{exchange::CloseOffer, terms::Terms},
     ids::{Generation, Lane, ProviderId},
-    money::RatePerHour,
+    money::{MicroUnits, RatePerHour},
+    time::ChainSeconds,
 };
 
 /// A lease of an hour at 3.6 an hour, started at 1000 on a lane that stood at 100.
@@ -151,17 +152,4 @@ proptest! {
         let sum = u128::from(paid) + u128::from(refund);
         prop_assert_eq!(shown.balanced, sum == u128::from(balance) + u128::from(holdback) + u128::from(before));
     }
-}
-
-#[test]
-fn only_a_close_that_is_ahead_of_the_newest_block_is_tried_again() {
-    let refused = |reason: &str| SendError::WouldRevert {
-        what: "close the lease".into(),
-        reason: reason.into(),
-    };
-    assert!(is_ahead_of_the_block(&refused(
-        "Close_CumBeyondElapsed { cum: 31, elapsed: 30 }"
-    )));
-    assert!(!is_ahead_of_the_block(&refused("Close_Expired { deadline: 5 }")));
-    assert!(!is_ahead_of_the_block(&SendError::NoEndpoint));
 }

@@ -41,6 +41,8 @@ struct State {
     version: u64,
     weather: Weather,
     writes: usize,
+    /// Cancelled by the next write, while it is under way.
+    stopped_by_a_write: Option<CancellationToken>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -73,6 +75,9 @@ impl Cluster {
                 ("POST" | "PUT", _) => {
                     state.version += 1;
                     state.writes += 1;
+                    if let Some(stop) = state.stopped_by_a_write.take() {
+                        stop.cancel();
+                    }
                     let mut lease = asked.body.clone();
                     lease["metadata"]["resourceVersion"] = json!(state.version.to_string());
                     lease["metadata"]["uid"] = json!("u");
@@ -98,6 +103,10 @@ impl Cluster {
         self.0.lock().unwrap().lease.as_ref().unwrap()["spec"]["holderIdentity"].clone()
     }
 
+    fn stop_at_the_next_write(&self, stop: &CancellationToken) {
+        self.0.lock().unwrap().stopped_by_a_write = Some(stop.clone());
+    }
+
     fn lock(&self, us: &str, clock: &Arc<Paused>) -> Lock {
         Lock::new(self.client(), "leaseport-system", "leaseport", us, clock.clone())
     }
@@ -107,14 +116,51 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Waits for the lock, with nobody to stop it.
+async fn taken(lock: &Lock) -> Held<'_> {
+    lock.acquire(&CancellationToken::new()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_told_to_stop_while_it_takes_the_lock_gives_it_back() {
+    let (cluster, clock) = (Cluster::default(), Paused::new());
+    for us in ["first", "later"] {
+        let stop = CancellationToken::new();
+        cluster.stop_at_the_next_write(&stop);
+        let lock = cluster.lock(us, &clock);
+        assert!(lock.acquire(&stop).await.is_none(), "{us}");
+        assert!(cluster.holder().is_null());
+        assert!(!lock.fence().holds());
+    }
+    let began = Instant::now();
+    taken(&cluster.lock("next", &clock)).await;
+    assert_eq!(Instant::now(), began);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_told_to_stop_waits_no_longer() {
+    let (cluster, clock) = (Cluster::default(), Paused::new());
+    let leader = cluster.lock("a", &clock);
+    let _held = taken(&leader).await;
+    let (stop, began) = (CancellationToken::new(), Instant::now());
+    let waiting = cluster.lock("b", &clock);
+    let (waited, ()) = tokio::join!(waiting.acquire(&stop), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+    });
+    assert!(waited.is_none());
+    assert!(began.elapsed() < RETRIED_EVERY);
+    assert_eq!(cluster.holder(), "a");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_first_takes_it_and_a_second_waits_while_it_is_renewed() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let (a, b) = (cluster.lock("a", &clock), cluster.lock("b", &clock));
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let waited = tokio::select! {
         ended = held.keep(std::future::pending()) => panic!("{ended:?}"),
-        _ = b.acquire() => panic!("two leaders"),
+        _ = taken(&b) => panic!("two leaders"),
         () = tokio::time::sleep(seconds(120)) => cluster.holder(),
     };
     assert_eq!(waited, "a");
@@ -126,7 +172,7 @@ async fn the_first_takes_it_and_a_second_waits_while_it_is_renewed() {
 async fn a_crashed_leader_is_followed_within_twenty_seconds_and_never_before_fifteen() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let (a, b) = (cluster.lock("a", &clock), cluster.lock("b", &clock));
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let candidate = async {
         tokio::select! {
             _ = held.keep(tokio::time::sleep(seconds(3_600))) => {}
@@ -135,7 +181,7 @@ async fn a_crashed_leader_is_followed_within_twenty_seconds_and_never_before_fif
         // The crash: nobody renews any more, nothing is given back.
         Instant::now()
     };
-    let (crashed, next) = tokio::join!(candidate, b.acquire());
+    let (crashed, next) = tokio::join!(candidate, taken(&b));
     assert_eq!(next.term(), 1);
     let after = Instant::now() - crashed;
     assert!(after <= seconds(20), "{after:?}");
@@ -148,13 +194,13 @@ async fn a_crashed_leader_is_followed_within_twenty_seconds_and_never_before_fif
 async fn a_released_lock_is_taken_within_three_seconds() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let (a, b) = (cluster.lock("a", &clock), cluster.lock("b", &clock));
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let released = async {
         assert_eq!(held.keep(tokio::time::sleep(seconds(31))).await, Ended::Released);
         assert!(!a.fence().holds());
         Instant::now()
     };
-    let (released, _next) = tokio::join!(released, b.acquire());
+    let (released, _next) = tokio::join!(released, taken(&b));
     assert!(Instant::now() - released <= seconds(3));
     assert_eq!(cluster.holder(), "b");
 }
@@ -166,7 +212,7 @@ async fn of_two_candidates_for_a_free_lock_one_wins() {
     let all = futures::future::join_all(
         locks
             .iter()
-            .map(|lock| tokio::time::timeout(seconds(10), lock.acquire())),
+            .map(|lock| tokio::time::timeout(seconds(10), taken(lock))),
     )
     .await;
     assert_eq!(all.iter().filter(|won| won.is_ok()).count(), 1);
@@ -176,7 +222,7 @@ async fn of_two_candidates_for_a_free_lock_one_wins() {
 async fn a_leader_without_api_server_is_deposed_after_ten_seconds_and_before_anybody_can_follow() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let a = cluster.lock("a", &clock);
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let start = Instant::now();
     let (ended, ()) = tokio::join!(held.keep(std::future::pending()), async {
         tokio::time::sleep(seconds(1)).await;
@@ -193,7 +239,7 @@ async fn a_leader_without_api_server_is_deposed_after_ten_seconds_and_before_any
 async fn a_leader_whose_requests_are_never_answered_is_deposed_in_time() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let a = cluster.lock("a", &clock);
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let deaf = Lock {
         api: Api::namespaced(mock::silent().0, "leaseport-system"),
         ..cluster.lock("a", &clock)
@@ -214,7 +260,7 @@ async fn a_leader_whose_requests_are_never_answered_is_deposed_in_time() {
 async fn a_machine_that_slept_wakes_up_deposed() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let a = cluster.lock("a", &clock);
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     assert!(a.fence().holds());
     let writes = cluster.0.lock().unwrap().writes;
     clock.sleep(seconds(60));
@@ -230,7 +276,7 @@ async fn a_machine_that_slept_wakes_up_deposed() {
 async fn a_renewal_that_was_served_but_not_answered_is_recognized_as_ours() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let a = cluster.lock("a", &clock);
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     let storm = async {
         tokio::time::sleep(seconds(1)).await;
         cluster.weather(Weather::Ambiguous);
@@ -245,7 +291,7 @@ async fn a_renewal_that_was_served_but_not_answered_is_recognized_as_ours() {
 async fn a_lock_that_another_took_is_lost_at_once() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let a = cluster.lock("a", &clock);
-    let held = a.acquire().await;
+    let held = taken(&a).await;
     {
         let mut state = cluster.0.lock().unwrap();
         state.version += 1;
@@ -269,9 +315,9 @@ async fn a_lock_that_another_took_is_lost_at_once() {
 async fn a_run_that_finds_its_own_name_waits_like_anybody_else() {
     let (cluster, clock) = (Cluster::default(), Paused::new());
     let before = cluster.lock("a", &clock);
-    let _crashed = before.acquire().await;
+    let _crashed = taken(&before).await;
     let start = Instant::now();
     let again = cluster.lock("a", &clock);
-    assert_eq!(again.acquire().await.term(), 1);
+    assert_eq!(taken(&again).await.term(), 1);
     assert!(start.elapsed() >= HELD_FOR);
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{super::fixtures::*, *};
-use crate::core::book::{BookEvent, StakeState, Vesting};
+use crate::core::book::{Book, BookEvent, StakeState, Vesting};
 
 /// A lease with 1000 of stake behind it and 10 earned and vesting.
 fn leased() -> Book {

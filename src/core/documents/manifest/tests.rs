@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::documents::needs::GpuNeeds;
+use crate::core::documents::needs::{GpuNeeds, MAX_REPLICAS};
 
 fn container(name: &str) -> Container {
     Container {

@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use alloy::primitives::{Address, aliases::U48};
+use alloy::primitives::{Address, B256, aliases::U48, keccak256};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::documents::{canonical::Document, needs::GpuNeeds};
+use crate::core::documents::{canonical::Document, needs::GpuNeeds, terms::least_deposit};
 
 const NOW: u64 = 1_800_000_000;
 
