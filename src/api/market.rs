@@ -63,7 +63,7 @@ pub struct ComputeMarketSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("local cannot change: create another ComputeMarket"))]
     pub local: bool,
     /// JSON-RPC endpoints, best first. Reads go to the best that answers in time; transactions go to all. Two or more from different
-    /// operators let a disagreement be noticed, which stops money but not workloads.
+    /// operators let a disagreement be noticed, which stops money but not workloads; and nothing of a lease is deleted before two of them call it over.
     #[schemars(length(min = 1, max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub endpoints: Vec<Endpoint>,

@@ -16,3 +16,4 @@ pub mod reverts;
 pub mod sequence;
 pub mod signer;
 pub mod windows;
+pub mod witnesses;

@@ -37,6 +37,7 @@ use crate::{
         follower::{Follower, FollowerConfig, Settle},
         publisher::Publisher,
         reverts::explain,
+        witnesses::{Bench, Witnesses},
     },
     core::{
         canon::BlockRef,
@@ -333,6 +334,15 @@ async fn start(
         ..FollowerConfig::of(&contracts)
     };
     let (named, asked) = (contracts.clone(), Instant::now());
+    let bench = Bench {
+        lease_book: contracts.lease_book.address,
+        court: contracts.court.map(|court| court.address),
+        settle: config.settle,
+    };
+    let moved = desk.moved.clone();
+    // An answer may be all that a lease waited for.
+    let news = move || moved.send_modify(|count| *count = count.wrapping_add(1));
+    let witnesses = Witnesses::new(&endpoints, bench, news);
     let follower = Follower::spawn(endpoints.clone(), config);
     let view = follower.view.clone();
     let mut tasks = JoinSet::new();
@@ -361,6 +371,7 @@ async fn start(
         windows: contracts.windows,
         tokens: listed.tokens.clone(),
         endpoints: endpoints.clone(),
+        witnesses,
         view,
         since: clock::wall(),
     });

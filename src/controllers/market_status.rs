@@ -20,7 +20,7 @@ use crate::{
     },
     chain_io::contracts::Contracts,
     core::plan::{
-        market::{self, EndpointSight, Failure, Observed, WatchSight},
+        market::{self, EndpointSight, Failure, Observed, UnheardSight, WatchSight},
         said::Said,
     },
     kube_io::{reflected::Health, status},
@@ -125,6 +125,14 @@ fn say(context: &Context, found: &ComputeMarket, error: Option<&MarketError>) ->
                 head: health.head,
             })
             .collect(),
+        unheard: market
+            .as_ref()
+            .and_then(|market| market.witnesses.unheard())
+            .map(|unheard| UnheardSight {
+                lease: unheard.lease,
+                waits: unheard.waits,
+                denied_by: unheard.denied_by,
+            }),
         watches: context
             .watches
             .health()

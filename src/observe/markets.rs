@@ -11,13 +11,13 @@ use tokio::sync::watch;
 
 use crate::{
     api::market::MarketToken,
-    chain_io::endpoint::Endpoints,
+    chain_io::{endpoint::Endpoints, witnesses::Witnesses},
     core::{
         book::Windows,
         ids::ChainId,
         plan::duty::Trust,
         time::UnixMillis,
-        view::{ChainView, Freshness},
+        view::{ChainView, Claim, Freshness},
     },
 };
 
@@ -38,6 +38,8 @@ pub struct Market {
     pub tokens: Vec<MarketToken>,
     /// Where it is read and written.
     pub endpoints: Arc<Endpoints>,
+    /// Who is asked before anything of a lease is destroyed.
+    pub witnesses: Witnesses,
     /// The newest view; none until the first backfill is done.
     pub view: watch::Receiver<Option<Arc<ChainView>>>,
     /// When following began: without any view, Unknown counts from here.
@@ -49,6 +51,14 @@ impl Market {
     #[must_use]
     pub fn view(&self) -> Option<Arc<ChainView>> {
         self.view.borrow().clone()
+    }
+
+    /// The proof that a claim of the followed chain becomes once enough endpoints say the same; they are asked here.
+    #[must_use]
+    pub fn borne_out<P>(&self, claim: Option<Claim<P>>) -> Option<P> {
+        let claim = claim?;
+        let hearing = self.witnesses.hear(claim.question());
+        claim.borne_out(&hearing)
     }
 }
 

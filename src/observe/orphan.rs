@@ -121,7 +121,7 @@ impl Eyes {
                 Some(None) => LeaseSide::Unserved,
                 None => LeaseSide::Absent,
             },
-            proof: proof(&view, &identity.lease, namespace),
+            proof: proof(&followed, &view, &identity.lease, namespace),
         };
         (side, object.flatten())
     }
@@ -167,9 +167,9 @@ impl Eyes {
 }
 
 /// What is over for good. Nothing says from which block the namespace was made, only when: no order that could have made it lives a day longer.
-fn proof(view: &ChainView, key: &LeaseKey, namespace: &Namespace) -> Option<Proof> {
-    if let Some(closure) = view.final_closure(key) {
-        return Some(Proof::Closure(closure));
+fn proof(market: &Market, view: &ChainView, key: &LeaseKey, namespace: &Namespace) -> Option<Proof> {
+    if let Some(claim) = view.final_closure(key) {
+        return market.borne_out(Some(claim)).map(Proof::Closure);
     }
     let made = namespace.metadata.creation_timestamp.as_ref()?.0.as_second();
     let seen = SeenOpening {
@@ -177,5 +177,7 @@ fn proof(view: &ChainView, key: &LeaseKey, namespace: &Namespace) -> Option<Proo
         order: None,
         order_expiry: ChainSeconds(u64::try_from(made).ok()?.saturating_add(ORDER_LIFE)),
     };
-    view.final_absence(key, seen).map(Proof::Absence)
+    market
+        .borne_out(view.final_absence(key, seen))
+        .map(Proof::Absence)
 }

@@ -29,6 +29,7 @@ mod sight;
 #[path = "../traces/mod.rs"]
 mod traces;
 mod vouchers;
+mod witness;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -125,6 +126,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "a_stopped_lease_frees_its_devices_at_once_and_its_namespace_at_finality",
         close::stop_and_finalize,
+    ),
+    (
+        "of_two_endpoints_one_alone_deletes_nothing_and_a_lease_goes_when_the_second_is_back",
+        witness::second_cut_off,
     ),
     (
         "a_job_that_ended_frees_its_devices_at_once_is_signed_for_unasked_and_costs_what_ran",

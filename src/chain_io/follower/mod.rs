@@ -17,13 +17,18 @@ use alloy::primitives::B256;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
 
+use self::source::Which;
 use super::{
     contracts::Contracts,
     decode::Emitters,
-    endpoint::{EndpointHealth, Endpoints},
+    endpoint::{Endpoint, EndpointHealth, Endpoints},
     errors::RpcFailure,
 };
-use crate::core::{book::Windows, canon::CanonError, view::ChainView};
+use crate::core::{
+    book::Windows,
+    canon::{BlockRef, CanonError},
+    view::ChainView,
+};
 
 /// Which block money may settle on (ComputeMarket: finality.settle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,6 +192,30 @@ impl Follower {
         let task = tokio::spawn(run::run(endpoints, config, view_sender, health_sender));
         Self { view, health, task }
     }
+}
+
+/// The block that one endpoint says money may settle on.
+///
+/// # Errors
+/// It does not answer, or has none yet.
+pub(super) async fn settled(endpoint: &Endpoint, settle: Settle) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::finalized(endpoint, settle).await?.at)
+}
+
+/// The newest block of one endpoint.
+///
+/// # Errors
+/// It does not answer.
+pub(super) async fn newest(endpoint: &Endpoint) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::header(endpoint, Which::Latest).await?.at)
+}
+
+/// The block of one endpoint at a height.
+///
+/// # Errors
+/// It does not answer, or has none there.
+pub(super) async fn at_height(endpoint: &Endpoint, number: u64) -> Result<BlockRef, RpcFailure> {
+    Ok(backfill::header(endpoint, Which::Number(number)).await?.at)
 }
 
 #[cfg(test)]

@@ -9,11 +9,17 @@ use crate::{
         CHAIN_SYNCED, CONTRACTS_VERIFIED, ENDPOINTS_AGREE, ENDPOINTS_REACHABLE, FINALITY_ADVANCING, READY,
         Status, WATCHES_LIVE, reason,
     },
-    core::view::{ChainView, Freshness},
+    core::{
+        ids::LeaseId,
+        view::{ChainView, Freshness},
+    },
 };
 
 /// Failures in a row after which an endpoint counts as silent: one lost answer is not worth a word.
 const SILENT_AFTER: u32 = 3;
+
+/// How long a second endpoint may take to call a lease over before that is told: its final block may be two epochs behind.
+const UNHEARD_AFTER: Duration = Duration::from_secs(900);
 
 /// How one endpoint does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,17 @@ pub enum WatchSight {
     Failing,
 }
 
+/// A lease that is over by the followed chain and not by two endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnheardSight {
+    /// Which.
+    pub lease: LeaseId,
+    /// For how long the endpoints have been asked.
+    pub waits: Duration,
+    /// Those that say the contrary at a final block as high.
+    pub denied_by: Vec<String>,
+}
+
 /// Everything a pass over a market saw.
 #[derive(Debug, Clone)]
 pub struct Observed<'a> {
@@ -50,6 +67,8 @@ pub struct Observed<'a> {
     pub view: Option<&'a ChainView>,
     /// Endpoints that blocks are read from.
     pub endpoints: Vec<EndpointSight>,
+    /// The lease that waits longest for a second endpoint to call it over.
+    pub unheard: Option<UnheardSight>,
     /// Watches by kind.
     pub watches: Vec<(String, WatchSight)>,
     /// How far the settled block may lie behind the newest before that is told (ComputeMarket: finality.settle.stalledAfter).
@@ -201,15 +220,37 @@ fn agree(seen: &Observed<'_>) -> Said {
                 .filter(|endpoint| endpoint.answers())
                 .count();
             if seen.endpoints.len() < 2 {
-                let text = "one endpoint has nobody to contradict it: list a second one of another operator in spec.endpoints";
+                let text = "one endpoint has nobody to contradict it, and its word alone deletes: list a second one of another operator in spec.endpoints";
                 said(Status::Unknown, "OneEndpoint", text.to_owned())
             } else if answering < 2 {
-                let text = "only one endpoint answers, so nobody can contradict it".to_owned();
-                said(Status::Unknown, "OneAnswers", text)
+                let text = "only one endpoint answers, so nobody can contradict it: money goes on and nothing is deleted until a second one answers; mend or replace those that do not";
+                said(Status::Unknown, "OneAnswers", text.to_owned())
             } else {
-                said(Status::True, reason::AS_EXPECTED, String::new())
+                unheard(seen.unheard.as_ref())
             }
         }
+    }
+}
+
+/// Whether two endpoints call over what the followed chain does. Of all that rests on it only deleting cannot be made good, so only that waits.
+fn unheard(waiting: Option<&UnheardSight>) -> Said {
+    let said = |is, reason, message: String| Said::new(ENDPOINTS_AGREE, is, reason, message);
+    match waiting {
+        Some(UnheardSight { lease, denied_by, .. }) if !denied_by.is_empty() => {
+            let text = format!(
+                "lease {lease} is over by the chain that is followed and not by the final block of {}: nothing of it is deleted; read it from each endpoint (leaseport lease get {lease} --chain-only --rpc URL) and take the wrong one off spec.endpoints",
+                denied_by.join(", ")
+            );
+            said(Status::Unknown, "EndDenied", text)
+        }
+        Some(UnheardSight { lease, waits, .. }) if *waits >= UNHEARD_AFTER => {
+            let text = format!(
+                "lease {lease} is over by the chain that is followed, and for {} s no two endpoints said so of their own final blocks: nothing of it is deleted; list endpoints that answer eth_call, or wait where finality is slow",
+                UNHEARD_AFTER.as_secs()
+            );
+            said(Status::Unknown, "EndUnheard", text)
+        }
+        Some(_) | None => said(Status::True, reason::AS_EXPECTED, String::new()),
     }
 }
 
@@ -322,6 +363,7 @@ mod tests {
         Observed {
             view,
             endpoints: vec![endpoint("a", 0), endpoint("b", 0)],
+            unheard: None,
             watches: vec![("Pod".into(), WatchSight::Live)],
             stalled_after: Duration::from_secs(3_600),
         }
@@ -389,6 +431,29 @@ mod tests {
             of(&followed(&half), ENDPOINTS_REACHABLE),
             (Status::False, "Unreachable")
         );
+    }
+
+    #[test]
+    fn an_end_that_a_second_endpoint_denies_is_told_at_once_and_one_it_does_not_confirm_after_a_while() {
+        let view = view(Freshness::Fresh, 9_000);
+        let with = |waits, denied_by: &[&str]| {
+            let mut seen = seen(Some(&view));
+            seen.unheard = Some(UnheardSight {
+                lease: crate::core::book::fixtures::id(0, 1),
+                waits: Duration::from_secs(waits),
+                denied_by: denied_by.iter().map(|name| (*name).to_owned()).collect(),
+            });
+            followed(&seen)
+        };
+        assert_eq!(of(&with(899, &[]), ENDPOINTS_AGREE), (Status::True, "AsExpected"));
+        let said = with(900, &[]);
+        assert_eq!(of(&said, ENDPOINTS_AGREE), (Status::Unknown, "EndUnheard"));
+        assert_eq!(with(9_000, &[]), said, "words that stand still");
+        let said = with(0, &["b"]);
+        assert_eq!(of(&said, ENDPOINTS_AGREE), (Status::Unknown, "EndDenied"));
+        assert!(said.iter().any(|said| said.message.contains("of b:")), "{said:?}");
+        // Money and the market's readiness rest on other conditions.
+        assert_eq!(of(&said, READY), (Status::True, "AsExpected"));
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
         book::{CloseKind, fixtures::*},
         ids::LeaseKey,
         time::ChainSeconds,
-        view::{SeenOpening, fixtures::*},
+        view::{Hearing, SeenOpening, fixtures::*},
     };
 
     fn key() -> LeaseKey {
@@ -158,7 +158,8 @@ mod tests {
                 closed(id(0, 1), CloseKind::Finalized, 5),
             ],
         );
-        Proof::Closure(fresh(there).final_closure(&key()).unwrap())
+        let claim = fresh(there).final_closure(&key()).unwrap();
+        Proof::Closure(claim.borne_out(&Hearing::Alone).unwrap())
     }
 
     /// A later generation of the lane is all that is left.
@@ -169,7 +170,8 @@ mod tests {
             events.push(opened(id(0, generation), order_hash(2), 1, 1_100));
             events.push(declined(id(0, generation)));
         }
-        Proof::Closure(fresh(snapshot(2_000, &events)).final_closure(&key()).unwrap())
+        let claim = fresh(snapshot(2_000, &events)).final_closure(&key()).unwrap();
+        Proof::Closure(claim.borne_out(&Hearing::Alone).unwrap())
     }
 
     fn absent() -> Proof {
@@ -179,7 +181,8 @@ mod tests {
             order_expiry: ChainSeconds(3_000),
         };
         let view = fresh(snapshot(2_000, &[registered(), posted(1, 3_000)]));
-        Proof::Absence(view.final_absence(&key(), seen).unwrap())
+        let claim = view.final_absence(&key(), seen).unwrap();
+        Proof::Absence(claim.borne_out(&Hearing::Alone).unwrap())
     }
 
     fn side() -> impl Strategy<Value = MarketSide> {

@@ -7,12 +7,19 @@
 //! | hold capacity, bid, spend | `head` or `start` | [`ChainView::allows_money`] |
 //! | start a workload | `start` | [`ChainView::allows_money`]; a running one needs nothing to keep running |
 //! | stop the clock, scale to zero | `start` | [`Freshness::Fresh`] or [`Freshness::Disagreement`]: both are undone if the chain changes |
-//! | delete a namespace, volume or secret | `finalized` | a [`FinalClosure`] or [`FinalAbsence`] |
+//! | delete a namespace, volume, secret or statement | `finalized` | a [`FinalClosure`], [`FinalAbsence`] or [`Uncontestable`]: a [`Claim`] of the followed chain that two endpoints bear out, where two are configured |
 //!
 //! A stale view stops nothing and starts nothing: unknown is not unhealthy.
 
+mod witness;
+
+pub use witness::{
+    Claim, DisputeSaid, Hearing, LaneLease, LaneStage, Matter, OrderSaid, Question, Says, StoredTerms,
+    Testimony,
+};
+
 use crate::core::{
-    book::{Ending, Metered, OrderPhase},
+    book::{CloseKind, Ending, Metered, OrderPhase},
     canon::{BlockRef, Snapshot},
     ids::{ChainId, LeaseId, LeaseKey, OrderHash},
     time::{ChainSeconds, UnixMillis},
@@ -50,7 +57,8 @@ pub struct ChainView {
     pub finalized: Snapshot,
 }
 
-/// Proof that a lease is over for good: made from a finalized block of a fresh view, by nobody else. Permits destroying what the lease had.
+/// Proof that a lease is over for good: made from a finalized block of a fresh view that was borne out, by nobody else. Permits destroying what
+/// the lease had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalClosure {
     key: LeaseKey,
@@ -78,8 +86,8 @@ impl FinalClosure {
     }
 }
 
-/// Proof that a lease which was seen once is not of the chain and cannot come back: made from a finalized block of a fresh view, by nobody else.
-/// Permits destroying what the lease had.
+/// Proof that a lease which was seen once is not of the chain and cannot come back: made from a finalized block of a fresh view that was borne out,
+/// by nobody else. Permits destroying what the lease had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalAbsence {
     key: LeaseKey,
@@ -99,6 +107,11 @@ impl FinalAbsence {
         &self.seen_in
     }
 }
+
+/// Proof that a closed lease can be contested no more and no dispute about it is open. Permits destroying what it was reported and would be
+/// defended with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncontestable(());
 
 /// What is remembered of an opening that a reorg may have removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,9 +143,43 @@ impl ChainView {
         self.head.book.lease(key)
     }
 
-    /// Proof that the lease closed in a finalized block; none while the view is not fresh, the book is in doubt or finality has not got there.
+    /// That the lease closed in a finalized block; none while the view is not fresh, the book is in doubt or finality has not got there.
     #[must_use]
-    pub fn final_closure(&self, key: &LeaseKey) -> Option<FinalClosure> {
+    pub fn final_closure(&self, key: &LeaseKey) -> Option<Claim<FinalClosure>> {
+        let closure = self.closure(key)?;
+        Some(Claim::new(closure, self.question(key, Matter::Closed)))
+    }
+
+    /// That nobody can contest the closed lease any more: it was closed by agreement, never ran, or `window` seconds have passed since it was
+    /// finalized; and no dispute about it is open at any depth.
+    #[must_use]
+    pub fn uncontestable(&self, key: &LeaseKey, window: u64) -> Option<Claim<Uncontestable>> {
+        let until = contested_until(&self.closure(key)?, window);
+        let over = until < self.finalized.block.time && !self.is_contested(key);
+        let question = self.question(key, Matter::Uncontestable { window });
+        over.then_some(Claim::new(Uncontestable(()), question))
+    }
+
+    /// Whether a dispute about it is open at any depth.
+    #[must_use]
+    pub fn is_contested(&self, key: &LeaseKey) -> bool {
+        [&self.head, &self.start, &self.finalized].into_iter().any(|at| {
+            at.book
+                .disputes()
+                .get(key.id)
+                .is_some_and(|dispute| dispute.key == *key && dispute.is_open())
+        })
+    }
+
+    fn question(&self, key: &LeaseKey, matter: Matter) -> Question {
+        Question {
+            key: *key,
+            matter,
+            by: self.finalized.block.number,
+        }
+    }
+
+    fn closure(&self, key: &LeaseKey) -> Option<FinalClosure> {
         let finalized = self.trusted_final()?;
         let ending = match finalized.book.lease(key) {
             Some(metered) => Some(metered.lease.ending?),
@@ -147,11 +194,11 @@ impl ChainView {
         })
     }
 
-    /// Proof that a lease once seen is not of the chain: a finalized block at or above the one it was seen in holds another lease under its id,
+    /// That a lease once seen is not of the chain: a finalized block at or above the one it was seen in holds another lease under its id,
     /// or holds none and is later than the order's expiry or holds the order's own end, so the removed opening cannot be included again: an
     /// order's hash is taken once (LeaseBook `Order_Known`).
     #[must_use]
-    pub fn final_absence(&self, key: &LeaseKey, seen: SeenOpening) -> Option<FinalAbsence> {
+    pub fn final_absence(&self, key: &LeaseKey, seen: SeenOpening) -> Option<Claim<FinalAbsence>> {
         let finalized = self.trusted_final()?;
         if finalized.block.number < seen.block || self.record_gone(finalized, key.id) {
             return None;
@@ -168,10 +215,11 @@ impl ChainView {
                 (spent || over) && self.head.book.lease(key).is_none()
             }
         };
-        proven.then_some(FinalAbsence {
+        let absence = FinalAbsence {
             key: *key,
             seen_in: finalized.block,
-        })
+        };
+        proven.then_some(Claim::new(absence, self.question(key, Matter::Gone { seen })))
     }
 
     /// Whether an order exists in a finalized block.
@@ -191,6 +239,17 @@ impl ChainView {
                 .book
                 .generation(id.provider, id.lane)
                 .is_some_and(|newest| newest > id.generation)
+    }
+}
+
+/// A record that later leases of the lane pushed out is older than every window.
+fn contested_until(closure: &FinalClosure, window: u64) -> ChainSeconds {
+    match closure.ending() {
+        Some(Ending::Ran { kind, at, .. }) => match kind {
+            CloseKind::Finalized => ChainSeconds(at.time.0.saturating_add(window)),
+            CloseKind::Agreed => ChainSeconds(0),
+        },
+        Some(Ending::NeverStarted { .. }) | None => ChainSeconds(0),
     }
 }
 

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{fixtures::*, *};
-use crate::core::book::{BookEvent, CloseKind, fixtures::*};
+use crate::core::{
+    book::{BookEvent, CloseKind, Outcome, fixtures::*},
+    ids::TermsHash,
+};
 
 fn key() -> LeaseKey {
     terms(id(0, 1), order_hash(1)).key().unwrap()
@@ -42,6 +45,7 @@ fn a_closure_permits_destroying_only_when_it_is_finalized_and_the_view_is_fresh(
     );
     let proof = view(Freshness::Fresh, done(), done())
         .final_closure(&key())
+        .and_then(|claim| claim.borne_out(&Hearing::Alone))
         .unwrap();
     assert_eq!(proof.key(), &key());
     assert!(matches!(proof.ending(), Some(Ending::Ran { cum: 5, .. })));
@@ -156,7 +160,70 @@ fn a_lease_whose_record_was_pushed_out_by_later_ones_is_closed_for_good() {
     }
     let there = snapshot(2_000, &events);
     let view = view(Freshness::Fresh, there.clone(), there);
-    let proof = view.final_closure(&key()).unwrap();
+    let proof = view
+        .final_closure(&key())
+        .and_then(|claim| claim.borne_out(&Hearing::Alone))
+        .unwrap();
     assert_eq!(proof.ending(), None);
     assert!(view.final_absence(&key(), seen()).is_none());
+}
+
+#[test]
+fn what_a_dispute_may_ask_for_is_needed_until_its_end_is_final() {
+    let lease = id(0, 1);
+    let mut open = open();
+    open.push(started(lease, 1_010, 0));
+    let quiet = open.clone();
+    open.push(BookEvent::Dispute(contested(lease, 1, 0)));
+    let over = [
+        &open[..],
+        &[BookEvent::Dispute(crate::core::book::fixtures::ended(
+            lease,
+            Outcome::Lapsed,
+        ))],
+    ]
+    .concat();
+    let seen = |finalized: &[BookEvent], head: &[BookEvent]| {
+        view(Freshness::Fresh, snapshot(1, finalized), snapshot(2, head))
+    };
+    assert!(!seen(&quiet, &quiet).is_contested(&key()));
+    assert!(seen(&quiet, &open).is_contested(&key()));
+    assert!(seen(&open, &over).is_contested(&key()));
+    assert!(!seen(&over, &over).is_contested(&key()));
+    // Another lease under the same id has no part in it.
+    let other = LeaseKey {
+        terms: TermsHash(alloy::primitives::B256::repeat_byte(9)),
+        ..key()
+    };
+    assert!(!seen(&open, &open).is_contested(&other));
+}
+
+#[test]
+fn statements_are_spent_when_a_finalized_lease_has_rested_and_at_once_when_both_closed_it() {
+    let done = |kind, block| {
+        let mut events = open();
+        events.push(started(id(0, 1), 1_000, 0));
+        events.push(closed(id(0, 1), kind, 5));
+        let mut there = snapshot(20, &events);
+        there.block.number = block;
+        there.block.time = at(block).time;
+        fresh(there)
+    };
+    let window = 100;
+    let ended = at(20).time.0;
+    let later = (ended + window - 1_000) / 2;
+    assert_eq!(at(later).time.0, ended + window);
+    assert!(
+        done(CloseKind::Finalized, later)
+            .uncontestable(&key(), window)
+            .is_none()
+    );
+    let claim = done(CloseKind::Finalized, later + 1).uncontestable(&key(), window);
+    assert_eq!(claim.unwrap().question().matter, Matter::Uncontestable { window });
+    assert!(
+        done(CloseKind::Agreed, 20)
+            .uncontestable(&key(), window)
+            .is_some()
+    );
+    assert!(fresh(snapshot(20, &open())).uncontestable(&key(), 0).is_none());
 }

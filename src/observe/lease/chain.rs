@@ -6,11 +6,11 @@ use super::{Eyes, object};
 use crate::{
     api::ComputeLease,
     core::{
-        book::{CloseKind, Ending, Metered, StoredPhase},
+        book::{Metered, StoredPhase},
         ids::{LeaseKey, OrderHash},
         plan::lease::{ChainSide, EvidenceSide, Proof, Purse, Stage, Tenure, runway},
         time::{ChainSeconds, Now, UnixMillis},
-        view::{ChainView, FinalClosure, SeenOpening},
+        view::{ChainView, SeenOpening, Uncontestable},
     },
     observe::markets::{Market, trust},
 };
@@ -63,7 +63,7 @@ impl Eyes {
             trust: trust(view, since, now.wall),
             head: view.and_then(|view| stage(view.head.book.lease(key))),
             start: view.and_then(|view| stage(view.start.book.lease(key))),
-            proof: view.and_then(|view| proof(lease, key, view)),
+            proof: view.and_then(|view| proof(lease, key, market?, view)),
             now: view.map_or(ChainSeconds(0), ChainView::now),
             runway: runway(view.and_then(|view| last_final(key, view)), tenure(lease, since)),
         }
@@ -86,7 +86,7 @@ pub(super) fn evidence(
     view: Option<&ChainView>,
 ) -> EvidenceSide {
     // A dispute may ask for all of it until its end is final, also for the receipt alone.
-    if view.is_some_and(|view| contested(view, key)) {
+    if view.is_some_and(|view| view.is_contested(key)) {
         return EvidenceSide::Needed;
     }
     let kept = lease
@@ -100,31 +100,10 @@ pub(super) fn evidence(
     let (Some(market), Some(view)) = (market, view) else {
         return EvidenceSide::Needed;
     };
-    let window = u64::from(market.windows.vest_epoch);
-    match view.final_closure(key) {
-        Some(closure) if contested_until(&closure, window) < view.finalized.block.time => EvidenceSide::Spent,
-        Some(_) | None => EvidenceSide::Needed,
-    }
-}
-
-/// Whether a dispute about it is open at any depth.
-fn contested(view: &ChainView, key: &LeaseKey) -> bool {
-    [&view.head, &view.start, &view.finalized].into_iter().any(|at| {
-        at.book
-            .disputes()
-            .get(key.id)
-            .is_some_and(|dispute| dispute.key == *key && dispute.is_open())
-    })
-}
-
-/// A record that later leases of the lane pushed out is older than every window.
-fn contested_until(closure: &FinalClosure, window: u64) -> ChainSeconds {
-    match closure.ending() {
-        Some(Ending::Ran { kind, at, .. }) => match kind {
-            CloseKind::Finalized => ChainSeconds(at.time.0.saturating_add(window)),
-            CloseKind::Agreed => ChainSeconds(0),
-        },
-        Some(Ending::NeverStarted { .. }) | None => ChainSeconds(0),
+    let over = view.uncontestable(key, market.windows.vest_epoch.into());
+    match market.borne_out(over) {
+        Some(Uncontestable { .. }) => EvidenceSide::Spent,
+        None => EvidenceSide::Needed,
     }
 }
 
@@ -144,9 +123,9 @@ fn tenure(lease: &ComputeLease, since: UnixMillis) -> Tenure {
     }
 }
 
-fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof> {
-    if let Some(closure) = view.final_closure(key) {
-        return Some(Proof::Closure(closure));
+fn proof(lease: &ComputeLease, key: &LeaseKey, market: &Market, view: &ChainView) -> Option<Proof> {
+    if let Some(claim) = view.final_closure(key) {
+        return market.borne_out(Some(claim)).map(Proof::Closure);
     }
     // An object made a moment before the reorganisation may not have recorded its opening; its own age stands in for it.
     let opening = lease.status.as_ref().and_then(|status| status.opening.as_ref());
@@ -173,49 +152,7 @@ fn proof(lease: &ComputeLease, key: &LeaseKey, view: &ChainView) -> Option<Proof
         order: Some(order),
         order_expiry,
     };
-    view.final_absence(key, seen).map(Proof::Absence)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::core::{
-        book::{
-            BookEvent, Outcome,
-            fixtures::{contested as begun, ended, id, opened, order_hash, posted, registered, started},
-        },
-        ids::TermsHash,
-        view::{
-            Freshness,
-            fixtures::{snapshot, view},
-        },
-    };
-
-    #[test]
-    fn what_a_dispute_may_ask_for_is_needed_until_its_end_is_final() {
-        let lease = id(0, 1);
-        let open = vec![
-            registered(),
-            posted(1, 3_000),
-            opened(lease, order_hash(1), 5_000_000, 1_100),
-            started(lease, 1_010, 0),
-            BookEvent::Dispute(begun(lease, 1, 0)),
-        ];
-        let over = [&open[..], &[BookEvent::Dispute(ended(lease, Outcome::Lapsed))]].concat();
-        let seen = |finalized: &[BookEvent], head: &[BookEvent]| {
-            view(Freshness::Fresh, snapshot(1, finalized), snapshot(2, head))
-        };
-        let key = seen(&open, &open).head.book.lease_by_id(lease).unwrap().lease.key;
-        assert!(!contested(&seen(&open[..4], &open[..4]), &key));
-        assert!(contested(&seen(&open[..4], &open), &key));
-        assert!(contested(&seen(&open, &over), &key));
-        assert!(!contested(&seen(&over, &over), &key));
-        // Another lease under the same id has no part in it.
-        let other = LeaseKey {
-            terms: TermsHash(alloy::primitives::B256::repeat_byte(9)),
-            ..key
-        };
-        assert!(!contested(&seen(&open, &open), &other));
-    }
+    market
+        .borne_out(view.final_absence(key, seen))
+        .map(Proof::Absence)
 }

@@ -331,7 +331,7 @@ fn a_namespace_left_bare_by_a_crash_is_furnished_before_anything_runs_in_it() {
 fn closure() -> Proof {
     use crate::core::{
         book::{CloseKind, fixtures::*},
-        view::fixtures::*,
+        view::{Hearing, fixtures::*},
     };
     let there = snapshot(
         20,
@@ -344,7 +344,8 @@ fn closure() -> Proof {
         ],
     );
     let key = terms(id(0, 1), order_hash(1)).key().unwrap();
-    Proof::Closure(fresh(there).final_closure(&key).unwrap())
+    let claim = fresh(there).final_closure(&key).unwrap();
+    Proof::Closure(claim.borne_out(&Hearing::Alone).unwrap())
 }
 
 #[test]
