@@ -232,7 +232,8 @@ fn agree(seen: &Observed<'_>) -> Said {
     }
 }
 
-/// Whether two endpoints call over what the followed chain does. Of all that rests on it only deleting cannot be made good, so only that waits.
+/// Whether two endpoints call over what the followed chain does. Of all that rests on it only deleting cannot be made good, so only that waits; one
+/// that denies it at a final block is a second story about that block.
 fn unheard(waiting: Option<&UnheardSight>) -> Said {
     let said = |is, reason, message: String| Said::new(ENDPOINTS_AGREE, is, reason, message);
     match waiting {
@@ -241,7 +242,7 @@ fn unheard(waiting: Option<&UnheardSight>) -> Said {
                 "lease {lease} is over by the chain that is followed and not by the final block of {}: nothing of it is deleted; read it from each endpoint (leaseport lease get {lease} --chain-only --rpc URL) and take the wrong one off spec.endpoints",
                 denied_by.join(", ")
             );
-            said(Status::Unknown, "EndDenied", text)
+            said(Status::False, "EndDenied", text)
         }
         Some(UnheardSight { lease, waits, .. }) if *waits >= UNHEARD_AFTER => {
             let text = format!(
@@ -450,10 +451,10 @@ mod tests {
         assert_eq!(of(&said, ENDPOINTS_AGREE), (Status::Unknown, "EndUnheard"));
         assert_eq!(with(9_000, &[]), said, "words that stand still");
         let said = with(0, &["b"]);
-        assert_eq!(of(&said, ENDPOINTS_AGREE), (Status::Unknown, "EndDenied"));
+        // Two stories about what is final are told as those about a block are: by the same condition, and so by the same alert.
+        assert_eq!(of(&said, ENDPOINTS_AGREE), (Status::False, "EndDenied"));
         assert!(said.iter().any(|said| said.message.contains("of b:")), "{said:?}");
-        // Money and the market's readiness rest on other conditions.
-        assert_eq!(of(&said, READY), (Status::True, "AsExpected"));
+        assert_eq!(of(&said, READY), (Status::False, "EndDenied"));
     }
 
     #[test]
