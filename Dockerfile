@@ -35,6 +35,8 @@ RUN mkdir -p src e2e/src e2e/tests/lease evm/src \
  && release/compile.sh "$TARGETARCH"
 
 FROM dependencies AS compiled
+# Said anew: an argument ends with its stage.
+ARG TARGETARCH
 COPY contracts/abi contracts/abi
 COPY src src
 # Newer than what was built from the empty sources, whatever time the copies bear.

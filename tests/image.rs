@@ -68,6 +68,34 @@ fn no_stage_begins_with_an_image_that_is_not_pinned() {
     }
 }
 
+/// An argument ends with its stage (Dockerfile reference, ARG): one that is used and not said is empty, and an empty architecture is the builder's own.
+#[test]
+fn a_stage_that_uses_an_argument_says_it() {
+    let text = read("Dockerfile");
+    let stages: Vec<&str> = text.split("\nFROM ").skip(1).collect();
+    assert!(stages.len() >= 5, "{}", stages.len());
+    let mut used = 0;
+    for stage in stages {
+        let name = stage.lines().next().unwrap();
+        for argument in ["TARGETARCH", "VERSION", "REVISION"] {
+            let uses = |line: &str| !line.starts_with('#') && line.contains(&format!("${argument}"));
+            if !stage.lines().any(uses) {
+                continue;
+            }
+            used += 1;
+            let said = stage
+                .lines()
+                .filter_map(|line| line.strip_prefix("ARG "))
+                .any(|said| said.split('=').next() == Some(argument));
+            assert!(
+                said,
+                "FROM {name}: ${argument} is used, and there is no ARG {argument}"
+            );
+        }
+    }
+    assert!(used >= 5, "{used}");
+}
+
 #[test]
 fn nothing_of_a_base_is_in_the_image_that_the_dockerfile_does_not_name() {
     assert_eq!(lines("FROM ").last().unwrap(), "scratch");
