@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use leaseport_e2e::World;
 use leaseport_e2e::scene::page::{Desk, blocks};
-use leaseport_e2e::scene::{condition, eventually};
+use leaseport_e2e::scene::{condition, eventually, rights};
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 use serde_json::{Value, json};
 
@@ -88,6 +88,7 @@ fn story(desk: &Desk, say: &mut dyn FnMut(&str)) -> Result<()> {
 
     let lane = desk.ledger.lease_at(0)?;
     ensure!(lane.state == 3, "the last lease is not closed: {lane:?}");
+    rights::account(&desk.world)?.stayed_within()?;
     leave(desk, say)?;
     let left = desk.run(
         "kubectl get crd,namespaces,clusterroles,clusterrolebindings,validatingadmissionpolicies,priorityclasses --output name",

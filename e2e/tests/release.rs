@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use leaseport_e2e::chart::{ChartTools, Helm, NAMESPACE};
 use leaseport_e2e::scene::demo::{Purses, Sheet, Story, claim_all};
 use leaseport_e2e::scene::{
-    Cuts, Ends, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually,
+    Cuts, Ends, Opened, PROVIDER_NAMESPACE, Release, Scene, SceneOptions, Wish, eventually, rights,
 };
 use leaseport_e2e::world::{Keep, NodeChoice, Options};
 use serde_json::Value;
@@ -114,6 +114,8 @@ fn story(scene: &mut Scene, release: &Release, helm3: &Helm, say: &mut dyn FnMut
         "an upgrade with another value and a rollback: new operators each time, the tenant's pod is the same, reports go on",
     );
 
+    // From here on accounts and rights leave while they are still asked for something.
+    rights::account(&scene.world)?.stayed_within()?;
     stays_while_a_lease_is_open(scene, release, &opened)?;
     say("helm uninstall is refused while the lease is open, and takes nothing; so is deleting part by part");
 

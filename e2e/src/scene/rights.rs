@@ -7,7 +7,8 @@ use std::fs;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::stage::{SYSTEM_NAMESPACE, Scene};
+use super::stage::SYSTEM_NAMESPACE;
+use crate::World;
 
 /// Rights that are seldom used, one a line: `RIGHT: REASON`.
 const LIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rights-seldom-used.txt");
@@ -42,13 +43,13 @@ pub struct Reckoning {
 ///
 /// # Errors
 /// Rights or log cannot be read.
-pub fn account(scene: &Scene) -> Result<Reckoning> {
-    let roles = scene.world.kubectl_json(&[
+pub fn account(world: &World) -> Result<Reckoning> {
+    let roles = world.kubectl_json(&[
         "get",
         "roles,clusterroles,rolebindings,clusterrolebindings",
         "--all-namespaces",
     ])?;
-    let log = fs::read_to_string(&scene.world.state().audit_log)?;
+    let log = fs::read_to_string(&world.state().audit_log)?;
     let granted = granted(&roles);
     ensure!(!granted.is_empty(), "our accounts have no right at all");
     reckon(granted, &log)

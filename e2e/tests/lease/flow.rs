@@ -201,7 +201,7 @@ pub(crate) fn our_accounts_stayed_within_their_rights(shared: &mut Shared) -> Re
     if Purses::read(&shared.scene)?.tenant == shared.before.tenant {
         an_order_becomes_a_paid_lease(shared)?;
     }
-    let account = rights::account(&shared.scene)?;
+    let account = rights::account(&shared.scene.world)?;
     ensure!(!account.used.is_empty(), "the log names no right that was used");
     account.stayed_within()
 }

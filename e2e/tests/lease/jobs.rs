@@ -125,7 +125,7 @@ pub(crate) fn closed_by_its_tenant(shared: &mut Shared) -> Result<()> {
         "paid {} for {billed} s and {others} s, owed {owed}",
         before.tenant - after.tenant
     );
-    rights::account(scene)?.used_as_listed("e2e/tests/lease/jobs.rs")
+    rights::account(&scene.world)?.used_as_listed("e2e/tests/lease/jobs.rs")
 }
 
 pub(crate) fn left_by_its_tenant(shared: &mut Shared) -> Result<()> {

@@ -209,7 +209,7 @@ fn by_its_own_account(scene: &Scene) -> Result<()> {
     }
     let both = BTreeSet::from(["leaseport-gateway", "leaseport-operator"].map(str::to_owned));
     ensure!(seen == both, "{seen:?}");
-    rights::account(scene)?.stayed_within()
+    rights::account(&scene.world)?.stayed_within()
 }
 
 /// The same binary gives the same image to the last byte of every layer, and there is nothing in it to run but that.

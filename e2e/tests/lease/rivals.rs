@@ -63,7 +63,7 @@ pub(crate) fn lose_what_is_held(shared: &mut Shared) -> Result<()> {
     scene
         .world
         .kubectl(&["delete", "namespace", "owner", "--wait=true"])?;
-    rights::account(scene)?.used_as_listed("e2e/tests/lease/rivals.rs")
+    rights::account(&scene.world)?.used_as_listed("e2e/tests/lease/rivals.rs")
 }
 
 fn one_round(scene: &Scene, round: usize, rest: u16) -> Result<()> {

@@ -75,7 +75,7 @@ pub(crate) fn replicas_behind_a_service(shared: &mut Shared) -> Result<()> {
 
     close(scene, &opened.lease)?;
     gone(scene, &namespace)?;
-    rights::account(scene)?.used_as_listed("e2e/tests/lease/serving.rs")
+    rights::account(&scene.world)?.used_as_listed("e2e/tests/lease/serving.rs")
 }
 
 fn ready_addresses(slices: &Value) -> BTreeSet<String> {

@@ -68,7 +68,7 @@ fn story(scene: &mut Scene, release: &mut Release, say: &mut dyn FnMut(&str)) ->
     failover::a_leader_is_deleted_and_another_cut_off(scene, &fleet, say)?;
     restore::from_a_backup_older_than_the_chain(scene, release, &fleet, say)?;
 
-    let account = rights::account(scene)?;
+    let account = rights::account(&scene.world)?;
     account.stayed_within()?;
     account.hold_against_the_list()?;
     say(&format!(
