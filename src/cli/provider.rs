@@ -13,7 +13,7 @@ use std::{
 
 use alloy::{
     primitives::{Address, B256, TxKind, U256},
-    sol_types::{SolCall, SolEvent},
+    sol_types::SolCall,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -23,7 +23,7 @@ use self::{
     keys::{GatewayUrlArgs, KeyArgs},
     leave::{PayoutArgs, UnbondArgs, WithdrawArgs},
     show::ProviderShowArgs,
-    stake::{afford, deposit, registered, token},
+    stake::{afford, deposit, registered, token, told},
 };
 use super::{
     chain::{ActArgs, ChainArgsError, TransactionAnswer, amount, say},
@@ -203,11 +203,6 @@ pub enum ProviderError {
         /// What it needs.
         needs: MicroUnits,
     },
-    /// Registration said nothing.
-    #[error(
-        "the registration {0} was mined, but says no provider number: is the Directory's LeaseBook of this version?"
-    )]
-    NoNumber(B256),
     /// A transaction did not say what it did.
     #[error("{hash} was mined, but says no {event}: is the Directory's market of this version?")]
     Unsaid {
@@ -355,13 +350,8 @@ async fn register(args: RegisterArgs, out: &mut (impl Write + Send)) -> Result<(
             call.abi_encode().into(),
         )
         .await?;
-    let provider_id = registered
-        .logs
-        .iter()
-        .filter(|log| log.address == contracts.lease_book.address)
-        .find_map(|log| LeaseBook::ProviderRegistered::decode_log(log).ok())
-        .map(|event| event.data.providerId)
-        .ok_or(ProviderError::NoNumber(registered.hash))?;
+    let said: LeaseBook::ProviderRegistered = told(&registered, contracts.lease_book.address)?;
+    let provider_id = said.providerId;
     let mut done = vec![registered];
     if let Some(stake) = args.stake {
         done.extend(deposit(&mut sequence, &contracts, provider_id, args.token, stake).await?);
@@ -407,21 +397,17 @@ async fn claim(args: ClaimArgs, out: &mut (impl Write + Send)) -> Result<(), Pro
             call.abi_encode().into(),
         )
         .await?;
-    let claimed = done
-        .logs
-        .iter()
-        .find_map(|log| LeaseBook::Claimed::decode_log(log).ok())
-        .ok_or(ProviderError::NoNumber(done.hash))?;
+    let claimed: LeaseBook::Claimed = told(&done, contracts.lease_book.address)?;
     let answer = Answer {
         provider_id: args.provider,
         owner: None,
-        payout: Some(claimed.data.payout),
-        amount_micro: Some(claimed.data.amount.to_string()),
+        payout: Some(claimed.payout),
+        amount_micro: Some(claimed.amount.to_string()),
         transactions: vec![TransactionAnswer::from(&done)],
     };
     let said = format!(
         "claimed {} micro-units of token {} to {}",
-        claimed.data.amount, args.token, claimed.data.payout
+        claimed.amount, args.token, claimed.payout
     );
     Ok(say(out, args.act.output.format(), &answer, &said)?)
 }

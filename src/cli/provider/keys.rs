@@ -5,12 +5,16 @@ use std::io::Write;
 
 use alloy::{
     primitives::{Address, B256, TxKind},
-    sol_types::{SolCall, SolEvent},
+    sol_types::SolCall,
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{OperatorKey, ProviderError, stake::registered, text};
+use super::{
+    OperatorKey, ProviderError,
+    stake::{registered, told},
+    text,
+};
 use crate::{
     chain_io::bindings::LeaseBook,
     cli::{
@@ -124,24 +128,20 @@ async fn add(args: AddArgs, out: &mut (impl Write + Send)) -> Result<(), Provide
             call.abi_encode().into(),
         )
         .await?;
-    let from = done
-        .logs
-        .iter()
-        .filter(|log| log.address == contracts.lease_book.address)
-        .find_map(|log| LeaseBook::KeyAdded::decode_log(log).ok())
-        .map(|event| event.data.from.to::<u64>());
+    let added: LeaseBook::KeyAdded = told(&done, contracts.lease_book.address)?;
+    let from = added.from.to::<u64>();
     let answer = KeyAnswer {
         provider_id: args.provider,
         key: address,
         roles: words(roles),
-        from,
+        from: Some(from),
         transactions: vec![TransactionAnswer::from(&done)],
     };
     let said = format!(
         "added {address} ({}) to provider {}; it acts from {} on (seconds since 1970), a day after this",
         answer.roles.join(", "),
         args.provider,
-        from.unwrap_or_default()
+        from
     );
     Ok(say(out, args.act.output.format(), &answer, &said)?)
 }

@@ -5,14 +5,14 @@ use std::io::Write;
 
 use alloy::{
     primitives::{Address, TxKind},
-    sol_types::{SolCall, SolEvent},
+    sol_types::SolCall,
 };
 use clap::Args;
 use serde::Serialize;
 
 use super::{
     ProviderError,
-    stake::{registered, token},
+    stake::{registered, token, told},
 };
 use crate::{
     chain_io::{
@@ -120,16 +120,8 @@ pub(super) async fn payout(args: PayoutArgs, out: &mut (impl Write + Send)) -> R
             call.abi_encode().into(),
         )
         .await?;
-    let event = done
-        .logs
-        .iter()
-        .filter(|log| log.address == book)
-        .find_map(|log| LeaseBook::PayoutSet::decode_log(log).ok())
-        .ok_or(ProviderError::Unsaid {
-            event: "PayoutSet",
-            hash: done.hash,
-        })?;
-    let from = event.data.from.to::<u64>();
+    let event: LeaseBook::PayoutSet = told(&done, book)?;
+    let from = event.from.to::<u64>();
     let answer = PayoutAnswer {
         provider_id: args.provider,
         payout: args.payout,
@@ -168,27 +160,19 @@ pub(super) async fn unbond(args: UnbondArgs, out: &mut (impl Write + Send)) -> R
             call.abi_encode().into(),
         )
         .await?;
-    let event = done
-        .logs
-        .iter()
-        .filter(|log| log.address == vault)
-        .find_map(|log| StakeVault::UnbondRequested::decode_log(log).ok())
-        .ok_or(ProviderError::Unsaid {
-            event: "UnbondRequested",
-            hash: done.hash,
-        })?;
-    let at = event.data.unbondAt.to::<u64>();
+    let event: StakeVault::UnbondRequested = told(&done, vault)?;
+    let at = event.unbondAt.to::<u64>();
     let answer = UnbondAnswer {
         provider_id: args.provider,
         token: args.token,
-        amount_micro: event.data.amount.to_string(),
-        unbonding_micro: event.data.unbonding.to_string(),
+        amount_micro: event.amount.to_string(),
+        unbonding_micro: event.unbonding.to_string(),
         unbond_at: at,
         transactions: vec![TransactionAnswer::from(&done)],
     };
     let said = format!(
         "{} of provider {} may leave from {} on, by `leaseport provider withdraw`; until then it backs no new bid and can still be slashed",
-        MicroUnits(event.data.unbonding),
+        MicroUnits(event.unbonding),
         args.provider,
         instant(at)
     );
@@ -218,27 +202,19 @@ pub(super) async fn withdraw(args: WithdrawArgs, out: &mut (impl Write + Send)) 
             call.abi_encode().into(),
         )
         .await?;
-    let event = done
-        .logs
-        .iter()
-        .filter(|log| log.address == vault)
-        .find_map(|log| StakeVault::Unbonded::decode_log(log).ok())
-        .ok_or(ProviderError::Unsaid {
-            event: "Unbonded",
-            hash: done.hash,
-        })?;
+    let event: StakeVault::Unbonded = told(&done, vault)?;
     let answer = WithdrawAnswer {
         provider_id: args.provider,
         token: args.token,
-        amount_micro: event.data.amount.to_string(),
-        payout: event.data.to,
+        amount_micro: event.amount.to_string(),
+        payout: event.to,
         transactions: vec![TransactionAnswer::from(&done)],
     };
     let said = format!(
         "withdrew {} of provider {}'s stake to {}",
-        MicroUnits(event.data.amount),
+        MicroUnits(event.amount),
         args.provider,
-        event.data.to
+        event.to
     );
     Ok(say(out, args.act.output.format(), &answer, &said)?)
 }

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use clap::Args;
 use serde::Serialize;
 
-use super::{ProviderError, leave::instant};
+use super::{ProviderError, leave::instant, stake::symbol};
 use crate::{
     chain_io::{
         contracts::ListedToken,
@@ -108,16 +108,6 @@ pub(super) async fn show(args: ProviderShowArgs, out: &mut (impl Write + Send)) 
             .collect(),
     };
     Ok(say(out, args.market.output.format(), &answer, text.trim_end())?)
-}
-
-/// What the token calls itself, shortened and without what a terminal would obey.
-fn symbol(token: &ListedToken) -> String {
-    token
-        .symbol
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(16)
-        .collect()
 }
 
 fn for_people(id: u32, owner: &Owner, tokens: &[(&ListedToken, Stake, Earnings)]) -> String {

@@ -1,8 +1,8 @@
 //! What is asked of the chain before a provider's owner sends money, and the deposit itself. Sends nothing that its owner could not afford.
 
 use alloy::{
-    primitives::{TxKind, U256},
-    sol_types::SolCall,
+    primitives::{Address, TxKind, U256},
+    sol_types::{SolCall, SolEvent},
 };
 
 use super::ProviderError;
@@ -24,6 +24,28 @@ pub(super) fn token(contracts: &Contracts, index: u8) -> Result<&ListedToken, Pr
         .ok_or(ProviderError::NoToken {
             index,
             count: contracts.tokens.len(),
+        })
+}
+
+/// What the token calls itself, shortened and without what a terminal would obey.
+pub(super) fn symbol(token: &ListedToken) -> String {
+    token
+        .symbol
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(16)
+        .collect()
+}
+
+/// What a transaction says it did, by the contract that it went to.
+pub(super) fn told<E: SolEvent>(done: &Done, contract: Address) -> Result<E, ProviderError> {
+    done.logs
+        .iter()
+        .filter(|log| log.address == contract)
+        .find_map(|log| E::decode_log_data(&log.data).ok())
+        .ok_or(ProviderError::Unsaid {
+            event: E::SIGNATURE,
+            hash: done.hash,
         })
 }
 
@@ -68,12 +90,7 @@ pub(super) async fn afford(
     Err(ProviderError::TooPoor {
         owner,
         has: MicroUnits(u64::try_from(micro).unwrap_or(u64::MAX)).to_string(),
-        symbol: token
-            .symbol
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(16)
-            .collect(),
+        symbol: symbol(token),
         needs: amount,
     })
 }
@@ -148,4 +165,40 @@ where
         .await
         .map_err(SequenceError::from)?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use alloy::primitives::{B256, Log};
+
+    use super::*;
+
+    #[test]
+    fn what_a_transaction_did_is_told_by_its_contract_and_by_no_other() {
+        let (book, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let event = LeaseBook::Claimed {
+            providerId: 7,
+            token: 0,
+            payout: Address::repeat_byte(9),
+            amount: 5,
+        };
+        let done = |address| Done {
+            what: "claim".into(),
+            hash: B256::repeat_byte(3),
+            block: 1,
+            gas_used: 1,
+            created: None,
+            logs: vec![Log {
+                address,
+                data: event.encode_log_data(),
+            }],
+        };
+        assert_eq!(told::<LeaseBook::Claimed>(&done(book), book).unwrap().amount, 5);
+        let unsaid = told::<LeaseBook::Claimed>(&done(other), book)
+            .unwrap_err()
+            .to_string();
+        assert!(unsaid.contains("says no Claimed("), "{unsaid}");
+        assert!(told::<LeaseBook::PayoutSet>(&done(book), book).is_err());
+    }
 }
